@@ -1,0 +1,1 @@
+export { catalogModuleCiRegistry as default } from './module';

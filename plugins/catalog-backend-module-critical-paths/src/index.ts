@@ -1,0 +1,1 @@
+export { catalogModuleCriticalPaths as default } from './module';

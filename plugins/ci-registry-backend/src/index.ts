@@ -1,0 +1,1 @@
+export { ciRegistryPlugin as default } from './plugin';

@@ -1,0 +1,18 @@
+import { createPermission } from '@backstage/plugin-permission-common';
+
+/** Push entities into the catalog. */
+export const ciRegistryRegisterPermission = createPermission({
+  name: 'ci-registry.entity.register',
+  attributes: { action: 'create' },
+});
+
+/** Read what was pushed. */
+export const ciRegistryReadPermission = createPermission({
+  name: 'ci-registry.entity.read',
+  attributes: { action: 'read' },
+});
+
+export const ciRegistryPermissions = [
+  ciRegistryRegisterPermission,
+  ciRegistryReadPermission,
+];

@@ -1,0 +1,1 @@
+export { criticalPathsModuleNewRelic as default } from './module';

@@ -1,0 +1,1 @@
+export { criticalPathsPlugin as default } from './plugin';

@@ -1,0 +1,182 @@
+import type { CriticalPathObjective } from './kind';
+
+/** Windows that the boards can be read over. */
+export const BOARD_WINDOWS = ['1h', '6h', '24h', '7d', '28d', '30d'] as const;
+export type BoardWindow = (typeof BOARD_WINDOWS)[number];
+
+/**
+ * State of a path or application over its data. `healthy`, `at-risk` and
+ * `exhausted` speak about objectives; the others say why nobody may call it
+ * healthy: `no-data` (nothing was ever measured in the window), `stale` (the
+ * newest data is older than allowed), `no-objective` (measured, but no target),
+ * `unknown` (part of it cannot be seen, for example an unknown component).
+ */
+export const PATH_STATES = [
+  'healthy',
+  'at-risk',
+  'exhausted',
+  'no-data',
+  'stale',
+  'no-objective',
+  'unknown',
+] as const;
+export type PathState = (typeof PATH_STATES)[number];
+
+/** Estimated latency percentiles in milliseconds; null without data. */
+export interface LatencySummary {
+  p50Ms: number | null;
+  p95Ms: number | null;
+  p99Ms: number | null;
+  /** Bound of the relative error of the figures, as a ratio (0.086 = 8.6 %). */
+  relativeError: number;
+}
+
+/** The four golden signals of one subject over one window. */
+export interface Signals {
+  /** Requests that count. */
+  valid: number;
+  /** Requests that were served well: no server error. `errors = valid - good`. */
+  good: number;
+  /** good / valid, 0..1; null when valid is 0. */
+  availability: number | null;
+  /** 1 - availability; null when valid is 0. */
+  errorRate: number | null;
+  /** valid per minute of the window that was observed; null without data. */
+  throughputPerMinute: number | null;
+  latency: LatencySummary;
+}
+
+/** One interval of a chart. Gaps are points with `observed: false`, never zeros. */
+export interface SeriesPoint {
+  /** Start of the interval, ISO 8601 UTC. */
+  start: string;
+  /** False when the source was not (yet) asked for the interval or did not answer. */
+  observed: boolean;
+  valid: number;
+  good: number;
+  throughputPerMinute: number | null;
+  availability: number | null;
+  errorRate: number | null;
+  p95Ms: number | null;
+  p99Ms: number | null;
+}
+
+/** A chart's worth of points. */
+export interface Series {
+  /** Length of each interval in seconds. */
+  stepSeconds: number;
+  points: SeriesPoint[];
+}
+
+/** One objective held against the stored data of its own rolling window. */
+export interface ObjectiveResult {
+  objective: CriticalPathObjective;
+  /** For availability and latency: percent 0..100; for throughput: requests per minute. Null without data. */
+  actual: number | null;
+  met: boolean | null;
+  /** Share of the error budget left, 1 = untouched, <= 0 = spent; null without data or for throughput. */
+  budgetRemaining: number | null;
+  valid: number;
+  good: number;
+}
+
+/** Where the figures come from and how old they are. */
+export interface DataStatus {
+  /** Ids of the telemetry sources, for example `newrelic`. */
+  sources: string[];
+  /** End of the newest minute that the source was asked for with success; null before the first success. */
+  watermark: string | null;
+  /** Start of the newest minute with at least one request; null when there is none. */
+  newestData: string | null;
+  /** now - watermark, seconds, never negative; null without a watermark. */
+  ageSeconds: number | null;
+  /** Last failure of the collector for this subject, when it is newer than the last success. */
+  lastError: { message: string; at: string } | null;
+}
+
+/** One path on the board. */
+export interface BoardRow {
+  entityRef: string;
+  namespace: string;
+  name: string;
+  title: string;
+  description?: string;
+  /** Entity ref of the Domain. */
+  businessModel: string;
+  /** Entity ref of the owner. */
+  owner: string;
+  type: string;
+  lifecycle: string;
+  state: PathState;
+  /** Why it has this state, for people; the worst reason first. */
+  stateReasons: string[];
+  signals: Signals;
+  /** About 30 to 60 points over the window. */
+  sparkline: Series;
+  objectives: ObjectiveResult[];
+  data: DataStatus;
+  /** Number of applications, joined ones included. */
+  applications: number;
+  /** Entity refs named by steps that the catalog does not have. */
+  unknownComponents: string[];
+}
+
+/** Answer of `GET /paths`. */
+export interface BoardResponse {
+  window: BoardWindow;
+  from: string;
+  to: string;
+  generatedAt: string;
+  rows: BoardRow[];
+}
+
+/** One step as shown on the path's page. */
+export interface PathStepDetail {
+  name: string;
+  title: string;
+  operation?: string;
+  /** Entity refs of the applications that serve this step: the named one first, joined ones after it. */
+  applications: string[];
+  /** True for the first step: the path's own figures are measured there. */
+  entry: boolean;
+}
+
+/** One application of a path. */
+export interface PathApplication {
+  entityRef: string;
+  title: string;
+  /** False when the catalog has no such component. */
+  known: boolean;
+  /** True when it came by its own annotation rather than the path's steps. */
+  joined: boolean;
+  owner?: string;
+  steps: string[];
+  state: PathState;
+  stateReasons: string[];
+  signals: Signals;
+  series: Series;
+  data: DataStatus;
+  /** Page of the application at the telemetry source, when one is configured. */
+  sourceUrl?: string;
+}
+
+/** The query or formula behind a figure. */
+export interface FigureExplanation {
+  figure: 'availability' | 'throughput' | 'errorRate' | 'latency';
+  /** The formula in words and symbols. */
+  formula: string;
+  /** The query as sent to the source, with the window of the last collection. */
+  queries: { source: string; account?: string; query: string }[];
+}
+
+/** Answer of `GET /paths/:namespace/:name`. */
+export interface PathDetail extends BoardRow {
+  window: BoardWindow;
+  from: string;
+  to: string;
+  generatedAt: string;
+  series: Series;
+  steps: PathStepDetail[];
+  applicationDetails: PathApplication[];
+  explanations: FigureExplanation[];
+}

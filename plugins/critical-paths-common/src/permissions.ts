@@ -1,0 +1,18 @@
+import { createPermission } from '@backstage/plugin-permission-common';
+
+/** Read boards, paths and their figures. */
+export const criticalPathsReadPermission = createPermission({
+  name: 'critical-paths.read',
+  attributes: { action: 'read' },
+});
+
+/** Ask for a collection now. */
+export const criticalPathsCollectPermission = createPermission({
+  name: 'critical-paths.collect',
+  attributes: { action: 'update' },
+});
+
+export const criticalPathsPermissions = [
+  criticalPathsReadPermission,
+  criticalPathsCollectPermission,
+];

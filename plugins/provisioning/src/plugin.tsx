@@ -1,0 +1,7 @@
+import { createFrontendPlugin } from '@backstage/frontend-plugin-api';
+
+export const provisioningPlugin = createFrontendPlugin({
+  pluginId: 'provisioning',
+  info: { packageJson: () => import('../package.json') },
+  extensions: [],
+});

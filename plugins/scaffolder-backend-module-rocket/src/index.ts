@@ -1,0 +1,1 @@
+export { scaffolderModuleRocket as default } from './module';
