@@ -78,6 +78,10 @@ export interface ObjectiveResult {
   budgetRemaining: number | null;
   valid: number;
   good: number;
+  /** Share of the objective's window that was observed, 0..1. */
+  coverage?: number;
+  /** True when part of `good` is estimated from the latency histogram. */
+  estimated?: boolean;
 }
 
 /** Where the figures come from and how old they are. */
@@ -179,4 +183,24 @@ export interface PathDetail extends BoardRow {
   steps: PathStepDetail[];
   applicationDetails: PathApplication[];
   explanations: FigureExplanation[];
+}
+
+/** One path of a component, with the component's own figures in it. */
+export interface ComponentPathRow {
+  path: BoardRow;
+  application: PathApplication;
+}
+
+/** Answer of `GET /components/:kind/:namespace/:name/paths`. */
+export interface ComponentPathsResponse {
+  window: BoardWindow;
+  from: string;
+  to: string;
+  generatedAt: string;
+  rows: ComponentPathRow[];
+}
+
+/** Answer of `POST /collect`, with status 202. */
+export interface CollectResponse {
+  status: 'triggered' | 'already-running';
 }
