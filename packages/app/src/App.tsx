@@ -1,8 +1,9 @@
 import { createApp } from '@backstage/frontend-defaults';
-import catalogPlugin from '@backstage/plugin-catalog/alpha';
-import { navModule } from './modules/nav';
+import { appModule } from './modules/app';
 import { homeModule } from './modules/home';
 
+// The plugins are discovered from package.json (`app.packages: all`); only
+// overrides of upstream plugins are listed here.
 export default createApp({
-  features: [catalogPlugin, navModule, homeModule],
+  features: [appModule, homeModule],
 });

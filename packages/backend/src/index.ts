@@ -2,73 +2,65 @@ import { createBackend } from '@backstage/backend-defaults';
 
 const backend = createBackend();
 
+// the built portal, served by the backend itself
 backend.add(import('@backstage/plugin-app-backend'));
-backend.add(import('@backstage/plugin-proxy-backend'));
 
-// scaffolder plugin
+// sign-in: guests on this machine, people by GitHub
+backend.add(import('@backstage/plugin-auth-backend'));
+backend.add(import('@backstage/plugin-auth-backend-module-github-provider'));
+backend.add(import('@rocket/plugin-auth-backend-module-guest-loopback'));
+
+// permissions
+backend.add(import('@backstage/plugin-permission-backend'));
+backend.add(
+  import('@backstage/plugin-permission-backend-module-allow-all-policy'),
+);
+
+// catalog
+backend.add(import('@backstage/plugin-catalog-backend'));
+backend.add(
+  import('@backstage/plugin-catalog-backend-module-scaffolder-entity-model'),
+);
+backend.add(import('@backstage/plugin-catalog-backend-module-logs'));
+backend.add(import('@rocket/plugin-catalog-backend-module-critical-paths'));
+backend.add(import('@rocket/plugin-catalog-backend-module-ci-registry'));
+
+// scaffolder
 backend.add(import('@backstage/plugin-scaffolder-backend'));
 backend.add(import('@backstage/plugin-scaffolder-backend-module-github'));
 backend.add(import('@backstage/plugin-scaffolder-backend-module-gitlab'));
 backend.add(
   import('@backstage/plugin-scaffolder-backend-module-notifications'),
 );
+backend.add(import('@rocket/plugin-scaffolder-backend-module-rocket'));
 
-// techdocs plugin
-backend.add(import('@backstage/plugin-techdocs-backend'));
-
-// auth plugin
-backend.add(import('@backstage/plugin-auth-backend'));
-// See https://backstage.io/docs/backend-system/building-backends/migrating#the-auth-plugin
-backend.add(import('@backstage/plugin-auth-backend-module-guest-provider'));
-// See https://backstage.io/docs/auth/guest/provider
-
-// catalog plugin
-backend.add(import('@backstage/plugin-catalog-backend'));
-backend.add(
-  import('@backstage/plugin-catalog-backend-module-scaffolder-entity-model'),
-);
-
-// See https://backstage.io/docs/features/software-catalog/configuration#subscribing-to-catalog-errors
-backend.add(import('@backstage/plugin-catalog-backend-module-logs'));
-
-// permission plugin
-backend.add(import('@backstage/plugin-permission-backend'));
-// See https://backstage.io/docs/permissions/getting-started for how to create your own permission policy
-backend.add(
-  import('@backstage/plugin-permission-backend-module-allow-all-policy'),
-);
-
-// search plugin
-backend.add(import('@backstage/plugin-search-backend'));
-
-// search engine
-// See https://backstage.io/docs/features/search/search-engines
-backend.add(import('@backstage/plugin-search-backend-module-pg'));
-
-// search collators
-backend.add(import('@backstage/plugin-search-backend-module-catalog'));
-backend.add(import('@backstage/plugin-search-backend-module-techdocs'));
-
-// kubernetes plugin
-backend.add(import('@backstage/plugin-kubernetes-backend'));
-
-// user settings plugin
-backend.add(import('@backstage/plugin-user-settings-backend'));
-
-// notifications and signals plugins
-backend.add(import('@backstage/plugin-notifications-backend'));
-backend.add(import('@backstage/plugin-signals-backend'));
-
-// mcp actions plugin
-backend.add(import('@backstage/plugin-mcp-actions-backend'));
+// registration and provisioning of services
+backend.add(import('@rocket/plugin-ci-registry-backend'));
+backend.add(import('@rocket/plugin-provisioning-backend'));
 
 // critical paths
 backend.add(import('@rocket/plugin-critical-paths-backend'));
 backend.add(import('@rocket/plugin-critical-paths-backend-module-newrelic'));
-backend.add(import('@rocket/plugin-provisioning-backend'));
-backend.add(import('@rocket/plugin-ci-registry-backend'));
-backend.add(import('@rocket/plugin-catalog-backend-module-critical-paths'));
-backend.add(import('@rocket/plugin-catalog-backend-module-ci-registry'));
-backend.add(import('@rocket/plugin-scaffolder-backend-module-rocket'));
+
+// documentation
+backend.add(import('@backstage/plugin-techdocs-backend'));
+
+// search; the PostgreSQL engine registers itself only on PostgreSQL
+backend.add(import('@backstage/plugin-search-backend'));
+backend.add(import('@backstage/plugin-search-backend-module-pg'));
+backend.add(import('@backstage/plugin-search-backend-module-catalog'));
+backend.add(import('@backstage/plugin-search-backend-module-techdocs'));
+
+// kubernetes: nothing to see until clusters are configured
+backend.add(import('@backstage/plugin-kubernetes-backend'));
+
+// people: settings, notifications, and the events and signals that carry them
+backend.add(import('@backstage/plugin-user-settings-backend'));
+backend.add(import('@backstage/plugin-notifications-backend'));
+backend.add(import('@backstage/plugin-events-backend'));
+backend.add(import('@backstage/plugin-signals-backend'));
+
+// the catalog and the scaffolder as tools for agents
+backend.add(import('@backstage/plugin-mcp-actions-backend'));
 
 backend.start();

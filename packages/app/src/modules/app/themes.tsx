@@ -1,0 +1,92 @@
+import { ThemeBlueprint } from '@backstage/plugin-app-react';
+import {
+  UnifiedThemeProvider,
+  createUnifiedTheme,
+  genPageTheme,
+  palettes,
+  shapes,
+} from '@backstage/theme';
+import { RiMoonLine, RiSunLine } from '@remixicon/react';
+
+// The upstream pages still take their colours from Material UI; ours take them
+// from brand.css. Both say the same.
+const navigation = {
+  background: '#0e1b33',
+  indicator: '#ff7a45',
+  color: '#c4cde0',
+  selectedColor: '#ffffff',
+  navItem: { hoverBackground: '#1b2b4a' },
+  submenu: { background: '#16243f' },
+};
+
+function rocketTheme(mode: 'light' | 'dark') {
+  const dark = mode === 'dark';
+  const header = genPageTheme({
+    colors: dark ? ['#18202e', '#18202e'] : ['#0e1b33', '#22355f'],
+    shape: shapes.round,
+  });
+  return createUnifiedTheme({
+    palette: {
+      ...palettes[mode],
+      primary: { main: dark ? '#9db2ff' : '#2f4bd8' },
+      link: dark ? '#9db2ff' : '#2f4bd8',
+      linkHover: dark ? '#c3d0ff' : '#1d2f8f',
+      background: {
+        default: dark ? '#10151f' : '#f5f6fa',
+        paper: dark ? '#18202e' : '#ffffff',
+      },
+      navigation,
+    },
+    fontFamily: 'system-ui, sans-serif',
+    defaultPageTheme: 'home',
+    pageTheme: Object.fromEntries(
+      [
+        'home',
+        'documentation',
+        'tool',
+        'service',
+        'website',
+        'library',
+        'other',
+        'app',
+        'apis',
+        'card',
+      ].map(name => [name, header]),
+    ),
+  });
+}
+
+const light = rocketTheme('light');
+const dark = rocketTheme('dark');
+
+/** Replaces the stock light theme. */
+export const lightTheme = ThemeBlueprint.make({
+  name: 'light',
+  params: {
+    theme: {
+      id: 'light',
+      title: 'Light',
+      variant: 'light',
+      icon: <RiSunLine />,
+      Provider: ({ children }) => (
+        <UnifiedThemeProvider theme={light} children={children} />
+      ),
+    },
+  },
+});
+
+/** Replaces the stock dark theme. */
+export const darkTheme = ThemeBlueprint.make({
+  name: 'dark',
+  params: {
+    theme: {
+      id: 'dark',
+      title: 'Dark',
+      variant: 'dark',
+      icon: <RiMoonLine />,
+      Provider: ({ children }) => (
+        <UnifiedThemeProvider theme={dark} children={children} />
+      ),
+    },
+  },
+});

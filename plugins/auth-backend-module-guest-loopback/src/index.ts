@@ -1,0 +1,1 @@
+export { authModuleGuestLoopback as default } from './module';
