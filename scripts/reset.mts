@@ -10,11 +10,24 @@ async function main() {
     say('there is no embedded data');
     return;
   }
-  await needFreePort(portsFrom(7007).portal, 'the portal', 'Stop ./rocket start first.');
+  await needFreePort(
+    portsFrom(7007).portal,
+    'the portal',
+    'Stop ./rocket start first.',
+  );
   if (!process.argv.includes('--yes')) {
-    if (!process.stdin.isTTY) throw new Failure('Nothing was deleted.', 'Without a terminal, say: ./rocket reset --yes');
-    const ask = createInterface({ input: process.stdin, output: process.stdout });
-    const answer = await ask.question(`Delete every database, repository and service in ${DEFAULT_DATA_DIR}? [y/N] `);
+    if (!process.stdin.isTTY)
+      throw new Failure(
+        'Nothing was deleted.',
+        'Without a terminal, say: ./rocket reset --yes',
+      );
+    const ask = createInterface({
+      input: process.stdin,
+      output: process.stdout,
+    });
+    const answer = await ask.question(
+      `Delete every database, repository and service in ${DEFAULT_DATA_DIR}? [y/N] `,
+    );
     ask.close();
     if (!/^y(es)?$/i.test(answer.trim())) return;
   }

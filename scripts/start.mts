@@ -12,16 +12,26 @@ function readOptions() {
     const { values } = parseArgs({
       options: {
         port: { type: 'string', default: process.env.ROCKET_PORT ?? '7007' },
-        'data-dir': { type: 'string', default: process.env.ROCKET_DATA_DIR ?? DEFAULT_DATA_DIR },
+        'data-dir': {
+          type: 'string',
+          default: process.env.ROCKET_DATA_DIR ?? DEFAULT_DATA_DIR,
+        },
         'no-traffic': { type: 'boolean', default: false },
         verbose: { type: 'boolean', default: false },
       },
     });
     const port = Number(values.port);
     if (!Number.isInteger(port) || port < 1024 || port > 65000) {
-      throw new Failure(`--port must be a number from 1024 to 65000, was '${values.port}'.`);
+      throw new Failure(
+        `--port must be a number from 1024 to 65000, was '${values.port}'.`,
+      );
     }
-    return { port, dataDir: resolve(values['data-dir']!), traffic: !values['no-traffic'], verbose: values.verbose! };
+    return {
+      port,
+      dataDir: resolve(values['data-dir']!),
+      traffic: !values['no-traffic'],
+      verbose: values.verbose!,
+    };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS')) {
       throw new Failure((error as Error).message, 'See ./rocket --help');
@@ -41,7 +51,10 @@ async function main() {
   say(`Rocket is at ${portal.url}`);
   say('Ctrl-C ends it; services and data come back with the next start.');
   techDocs.then(problem => {
-    if (problem) say(`The Docs pages have no generator: ${problem}. Everything else works.`);
+    if (problem)
+      say(
+        `The Docs pages have no generator: ${problem}. Everything else works.`,
+      );
   });
 
   let stopping = false;
@@ -59,7 +72,9 @@ async function main() {
       if (stopping) return;
       printFailure(
         new Failure(
-          `The ${running.name} ended unexpectedly (${signal ?? `exit code ${code}`}).`,
+          `The ${running.name} ended unexpectedly (${
+            signal ?? `exit code ${code}`
+          }).`,
           ...tail(running.logFile, 15),
           `The whole log: ${running.logFile}`,
         ),

@@ -1,8 +1,10 @@
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-const bold = (text: string) => (process.stdout.isTTY ? `\x1b[1m${text}\x1b[0m` : text);
-const red = (text: string) => (process.stderr.isTTY ? `\x1b[31m${text}\x1b[0m` : text);
+const bold = (text: string) =>
+  process.stdout.isTTY ? `\x1b[1m${text}\x1b[0m` : text;
+const red = (text: string) =>
+  process.stderr.isTTY ? `\x1b[31m${text}\x1b[0m` : text;
 
 /** One line of what is being done. */
 export function say(text: string): void {
@@ -19,9 +21,13 @@ export class Failure extends Error {
 }
 
 export function printFailure(error: unknown): void {
-  const text = error instanceof Failure ? error.message : String((error as Error)?.stack ?? error);
+  const text =
+    error instanceof Failure
+      ? error.message
+      : String((error as Error)?.stack ?? error);
   console.error(`${bold('rocket')}  ${red(text)}`);
-  for (const hint of error instanceof Failure ? error.hints : []) console.error(`        ${hint}`);
+  for (const hint of error instanceof Failure ? error.hints : [])
+    console.error(`        ${hint}`);
 }
 
 /** A log file that is started anew, its folder made when needed. */

@@ -11,7 +11,10 @@ export interface Credentials {
 }
 
 const letters = (length: number) =>
-  Array.from({ length }, () => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'[randomInt(36)]).join('');
+  Array.from(
+    { length },
+    () => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'[randomInt(36)],
+  ).join('');
 
 /** Random keys of this installation, made once and readable by this user alone. */
 export function loadCredentials(dataDir: string): Credentials {
@@ -19,10 +22,16 @@ export function loadCredentials(dataDir: string): Credentials {
   try {
     const parsed = JSON.parse(readFileSync(file, 'utf8'));
     if (parsed.sandboxApiKey && parsed.sandboxLicenseKey) return parsed;
-    throw new Failure(`${file} lacks a key.`, 'Delete the file; the next start makes a new one.');
+    throw new Failure(
+      `${file} lacks a key.`,
+      'Delete the file; the next start makes a new one.',
+    );
   } catch (error) {
     if (error instanceof SyntaxError) {
-      throw new Failure(`${file} is not valid JSON.`, 'Delete the file; the next start makes a new one.');
+      throw new Failure(
+        `${file} is not valid JSON.`,
+        'Delete the file; the next start makes a new one.',
+      );
     }
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
@@ -31,6 +40,8 @@ export function loadCredentials(dataDir: string): Credentials {
     sandboxLicenseKey: randomBytes(20).toString('hex'),
   };
   mkdirSync(dataDir, { recursive: true });
-  writeFileSync(file, `${JSON.stringify(made, undefined, 2)}\n`, { mode: 0o600 });
+  writeFileSync(file, `${JSON.stringify(made, undefined, 2)}\n`, {
+    mode: 0o600,
+  });
   return made;
 }

@@ -3,7 +3,14 @@ import { join } from 'node:path';
 import { loadCredentials } from './credentials.mts';
 import { say, seconds } from './console.mts';
 import { LOGS, ROOT, STATE, TECHDOCS_ENV } from './paths.mts';
-import { needFreePort, NODE_TRANSFORM, startProcess, stopProcess, waitFor, type Running } from './processes.mts';
+import {
+  needFreePort,
+  NODE_TRANSFORM,
+  startProcess,
+  stopProcess,
+  waitFor,
+  type Running,
+} from './processes.mts';
 
 export interface PortalOptions {
   /** Port of the portal; the helpers listen on the ports after it. */
@@ -44,7 +51,9 @@ export function portsFrom(port: number) {
 export async function startPortal(options: PortalOptions): Promise<Portal> {
   const ports = portsFrom(options.port);
   const logDir = options.logDir ?? LOGS;
-  const hint = `End that program, or run: ./rocket start --port ${options.port + 100}`;
+  const hint = `End that program, or run: ./rocket start --port ${
+    options.port + 100
+  }`;
   await needFreePort(ports.portal, 'the portal', hint);
   await needFreePort(ports.sandbox, 'the New Relic sandbox', hint);
   await needFreePort(ports.collector, "the sandbox's agent collector", hint);
@@ -85,11 +94,16 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
   const running = [sandbox];
   const stop = async () => {
     // The backend first: it ends the services, and they say goodbye to their collector.
-    for (const process of [...running].reverse()) await stopProcess(process, 30_000);
+    for (const process of [...running].reverse())
+      await stopProcess(process, 30_000);
   };
   try {
     say('starting the offline New Relic (sandbox)');
-    const sandboxReady = waitFor(`http://127.0.0.1:${ports.sandbox}/healthz`, sandbox, 180_000);
+    const sandboxReady = waitFor(
+      `http://127.0.0.1:${ports.sandbox}/healthz`,
+      sandbox,
+      180_000,
+    );
     say('starting the portal');
     const backend = startProcess(
       'portal',
@@ -101,7 +115,12 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
           join(ROOT, file),
         ]),
       ],
-      { env, cwd: join(ROOT, 'packages/backend'), logFile: join(logDir, 'backend.log'), verbose: options.verbose },
+      {
+        env,
+        cwd: join(ROOT, 'packages/backend'),
+        logFile: join(logDir, 'backend.log'),
+        verbose: options.verbose,
+      },
     );
     running.push(backend);
     await Promise.all([
@@ -109,7 +128,9 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
       waitFor(`${url}/.backstage/health/v1/readiness`, backend, 180_000),
     ]);
     // Usable is more than listening: the guest is there once the catalog has read the demo organisation.
-    await waitFor(`${url}/api/auth/guest/refresh`, backend, 60_000, { 'x-requested-with': 'XMLHttpRequest' });
+    await waitFor(`${url}/api/auth/guest/refresh`, backend, 60_000, {
+      'x-requested-with': 'XMLHttpRequest',
+    });
     say(`up after ${seconds(started)}`);
     return { url, env, sandbox, backend, stop };
   } catch (error) {

@@ -1,11 +1,18 @@
-import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
+import {
+  spawn,
+  type ChildProcess,
+  type SpawnOptions,
+} from 'node:child_process';
 import { createServer } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { Failure, openLog } from './console.mts';
 import { ROOT } from './paths.mts';
 
 /** Lets `node` run our TypeScript packages as they are, the way backstage-cli does. */
-export const NODE_TRANSFORM = ['--require', `${ROOT}/node_modules/@backstage/cli/config/nodeTransform.cjs`];
+export const NODE_TRANSFORM = [
+  '--require',
+  `${ROOT}/node_modules/@backstage/cli/config/nodeTransform.cjs`,
+];
 
 export interface Running {
   name: string;
@@ -19,18 +26,34 @@ export interface Running {
 export function startProcess(
   name: string,
   args: string[],
-  options: SpawnOptions & { logFile: string; verbose?: boolean; command?: string },
+  options: SpawnOptions & {
+    logFile: string;
+    verbose?: boolean;
+    command?: string;
+  },
 ): Running {
-  const { logFile, verbose, command = process.execPath, ...spawnOptions } = options;
+  const {
+    logFile,
+    verbose,
+    command = process.execPath,
+    ...spawnOptions
+  } = options;
   const log = openLog(logFile);
-  const child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], ...spawnOptions });
+  const child = spawn(command, args, {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...spawnOptions,
+  });
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on('data', chunk => {
       log.write(chunk);
       if (verbose) process.stdout.write(chunk);
     });
   }
-  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((done, fail) => {
+  const ended = new Promise<{
+    code: number | null;
+    signal: NodeJS.Signals | null;
+  }>((done, fail) => {
     child.once('error', fail);
     child.once('close', (code, signal) => {
       log.end();
@@ -51,7 +74,11 @@ export async function runToEnd(
   const running = startProcess(what, args, { ...options, command });
   const { code } = await running.ended;
   if (code !== 0) {
-    throw new Failure(`${what} failed.`, ...tail(running.logFile, 25), `The whole log: ${running.logFile}`);
+    throw new Failure(
+      `${what} failed.`,
+      ...tail(running.logFile, 25),
+      `The whole log: ${running.logFile}`,
+    );
   }
 }
 
@@ -73,12 +100,19 @@ export async function waitFor(
   const deadline = Date.now() + timeoutMs;
   let ended = false;
   running.ended.then(
-    () => { ended = true; },
-    () => { ended = true; },
+    () => {
+      ended = true;
+    },
+    () => {
+      ended = true;
+    },
   );
   for (;;) {
     try {
-      const response = await fetch(url, { headers, signal: AbortSignal.timeout(2000) });
+      const response = await fetch(url, {
+        headers,
+        signal: AbortSignal.timeout(2000),
+      });
       await response.body?.cancel();
       if (response.ok) return;
     } catch {
@@ -93,7 +127,9 @@ export async function waitFor(
     }
     if (Date.now() > deadline) {
       throw new Failure(
-        `The ${running.name} was not ready after ${Math.round(timeoutMs / 1000)} s.`,
+        `The ${running.name} was not ready after ${Math.round(
+          timeoutMs / 1000,
+        )} s.`,
         ...tail(running.logFile, 20),
         `The whole log: ${running.logFile}`,
       );
@@ -103,8 +139,12 @@ export async function waitFor(
 }
 
 /** Asks to end, waits, then insists. */
-export async function stopProcess(running: Running, graceMs: number): Promise<void> {
-  if (running.child.exitCode !== null || running.child.signalCode !== null) return;
+export async function stopProcess(
+  running: Running,
+  graceMs: number,
+): Promise<void> {
+  if (running.child.exitCode !== null || running.child.signalCode !== null)
+    return;
   running.child.kill('SIGTERM');
   const insist = setTimeout(() => running.child.kill('SIGKILL'), graceMs);
   await running.ended.catch(() => {});
@@ -112,13 +152,20 @@ export async function stopProcess(running: Running, graceMs: number): Promise<vo
 }
 
 /** Fails with the way out when something else listens on the port. */
-export async function needFreePort(port: number, purpose: string, hint: string): Promise<void> {
+export async function needFreePort(
+  port: number,
+  purpose: string,
+  hint: string,
+): Promise<void> {
   await new Promise<void>((done, fail) => {
     const probe = createServer();
     probe.once('error', (error: NodeJS.ErrnoException) =>
       fail(
         error.code === 'EADDRINUSE'
-          ? new Failure(`Port ${port} (${purpose}) is taken by another program.`, hint)
+          ? new Failure(
+              `Port ${port} (${purpose}) is taken by another program.`,
+              hint,
+            )
           : error,
       ),
     );

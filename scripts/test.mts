@@ -1,0 +1,220 @@
+/**
+ * `./rocket test [PART ...]`: everything CI runs, cheap parts first. The last
+ * line counts all tests: `N passed, N failed`.
+ */
+import { spawn } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { findChromium } from './lib/chromium.mts';
+import { Failure, printFailure, say, seconds } from './lib/console.mts';
+import { ROOT, STATE } from './lib/paths.mts';
+import { buildPortal } from './lib/portalBuild.mts';
+import { startPortal } from './lib/portal.mts';
+import { NODE_TRANSFORM } from './lib/processes.mts';
+import { prepareTechDocs } from './lib/techdocs.mts';
+import { startTestPostgres } from './lib/testPostgres.mts';
+
+interface Count {
+  passed: number;
+  failed: number;
+}
+
+/** Runs a command with its output on the console; resolves with its exit code. */
+function run(
+  command: string,
+  args: string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<number> {
+  return new Promise((done, fail) => {
+    const child = spawn(command, args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: { ...process.env, CI: 'true', ...env },
+    });
+    child.once('error', fail);
+    child.once('close', code => done(code ?? 1));
+  });
+}
+
+const oneCheck = async (command: string, args: string[]): Promise<Count> => {
+  const code = await run(command, args);
+  return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+};
+
+const add = (counts: Count[]): Count => ({
+  passed: counts.reduce((sum, c) => sum + c.passed, 0),
+  failed: counts.reduce((sum, c) => sum + c.failed, 0),
+});
+
+const results = (name: string) => {
+  mkdirSync(join(STATE, 'test'), { recursive: true });
+  return join(STATE, 'test', name);
+};
+
+async function unit(): Promise<Count> {
+  const postgres = await startTestPostgres();
+  const output = results('jest.json');
+  rmSync(output, { force: true });
+  try {
+    const code = await run(
+      'yarn',
+      [
+        'backstage-cli',
+        'repo',
+        'test',
+        '--watchAll=false',
+        '--maxWorkers=2',
+        '--json',
+        `--outputFile=${output}`,
+      ],
+      {
+        BACKSTAGE_TEST_DATABASE_POSTGRES18_CONNECTION_STRING: postgres.url,
+        BACKSTAGE_TEST_DISABLE_DOCKER: '1',
+        NODE_OPTIONS: '--max-old-space-size=6144',
+      },
+    );
+    if (!existsSync(output)) return { passed: 0, failed: 1 };
+    const report = JSON.parse(readFileSync(output, 'utf8'));
+    // A suite that does not even load has no failed test of its own.
+    const failed = report.numFailedTests + report.numRuntimeErrorTestSuites;
+    return {
+      passed: report.numPassedTests,
+      failed: failed || (code === 0 ? 0 : 1),
+    };
+  } finally {
+    await postgres.stop();
+  }
+}
+
+/** Runs a command that ends with `N passed, N failed` and takes its count. */
+async function counting(args: string[]): Promise<Count> {
+  let last = '';
+  const code = await new Promise<number>((done, fail) => {
+    const child = spawn(process.execPath, args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, CI: 'true' },
+    });
+    child.stdout.on('data', chunk => {
+      process.stdout.write(chunk);
+      last = (last + chunk).slice(-4000);
+    });
+    child.once('error', fail);
+    child.once('close', status => done(status ?? 1));
+  });
+  const match = [...last.matchAll(/^(\d+) passed, (\d+) failed/gm)].pop();
+  if (!match) return { passed: 0, failed: 1 };
+  const failed = Number(match[2]);
+  return { passed: Number(match[1]), failed: failed || (code === 0 ? 0 : 1) };
+}
+
+async function e2e(): Promise<Count> {
+  const chromium = findChromium();
+  await buildPortal({});
+  const noDocs = await prepareTechDocs();
+  mkdirSync(join(STATE, 'test'), { recursive: true });
+  const dataDir = mkdtempSync(join(STATE, 'test', 'e2e-'));
+  const portal = await startPortal({
+    port: Number(process.env.ROCKET_E2E_PORT ?? 7307),
+    dataDir,
+    traffic: true,
+    logDir: join(STATE, 'test', 'e2e-log'),
+  });
+  const output = results('playwright.json');
+  rmSync(output, { force: true });
+  try {
+    const code = await run('yarn', ['playwright', 'test'], {
+      PLAYWRIGHT_URL: portal.url,
+      PLAYWRIGHT_JSON_OUTPUT_NAME: output,
+      CHROMIUM_PATH: chromium,
+      ROCKET_E2E_DOCS: noDocs ? '' : 'yes',
+    });
+    if (!existsSync(output)) return { passed: 0, failed: 1 };
+    const { stats } = JSON.parse(readFileSync(output, 'utf8'));
+    return {
+      passed: stats.expected + stats.flaky,
+      failed: stats.unexpected || (code === 0 ? 0 : 1),
+    };
+  } finally {
+    await portal.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+const PARTS: Record<string, () => Promise<Count>> = {
+  types: async () =>
+    add([
+      await oneCheck('yarn', ['tsc']),
+      await oneCheck('yarn', ['tsc', '-p', 'scripts']),
+    ]),
+  lint: async () =>
+    add([
+      await oneCheck('yarn', [
+        'backstage-cli',
+        'repo',
+        'lint',
+        '--max-warnings',
+        '0',
+      ]),
+      await oneCheck('yarn', ['prettier', '--check', '.']),
+      await oneCheck('yarn', [
+        'backstage-cli',
+        'config:check',
+        '--lax',
+        '--config',
+        join(ROOT, 'app-config.yaml'),
+      ]),
+    ]),
+  unit,
+  templates: () =>
+    counting([...NODE_TRANSFORM, join(ROOT, 'templates/rig/check.ts')]),
+  e2e,
+};
+
+async function main() {
+  const asked = process.argv.slice(2);
+  const unknown = asked.find(part => !(part in PARTS));
+  if (unknown)
+    throw new Failure(
+      `There is no test part '${unknown}'.`,
+      `There are: ${Object.keys(PARTS).join(', ')}.`,
+    );
+  const parts = asked.length ? asked : Object.keys(PARTS);
+
+  const counts: { part: string; count: Count; time: string }[] = [];
+  for (const part of parts) {
+    const since = Date.now();
+    say(`test part: ${part}`);
+    let count: Count;
+    try {
+      count = await PARTS[part]();
+    } catch (error) {
+      printFailure(error);
+      count = { passed: 0, failed: 1 };
+    }
+    counts.push({ part, count, time: seconds(since) });
+  }
+
+  console.log('');
+  for (const { part, count, time } of counts) {
+    say(
+      `${part.padEnd(10)} ${String(count.passed).padStart(5)} passed ${String(
+        count.failed,
+      ).padStart(3)} failed  ${time}`,
+    );
+  }
+  const total = add(counts.map(c => c.count));
+  console.log(`${total.passed} passed, ${total.failed} failed`);
+  process.exit(total.failed === 0 && total.passed > 0 ? 0 : 1);
+}
+
+main().catch(error => {
+  printFailure(error);
+  process.exit(1);
+});
