@@ -1,9 +1,88 @@
-import { createBackendModule } from '@backstage/backend-plugin-api';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  coreServices,
+  createBackendModule,
+} from '@backstage/backend-plugin-api';
+import {
+  catalogProcessingExtensionPoint,
+  catalogServiceRef,
+} from '@backstage/plugin-catalog-node';
+import { eventsServiceRef } from '@backstage/plugin-events-node';
+import { CI_REGISTRY_CHANGED_TOPIC } from '@rocket/plugin-ci-registry-common';
+import { ciRegistryServiceRef } from '@rocket/plugin-ci-registry-node';
+import { CiRegistryEntityProvider } from './CiRegistryEntityProvider';
 
+const SAFETY_NET_SECONDS = 10;
+const START_RETRY_MS = 2_000;
+
+/** Connects the CI registry to the catalog. */
 export const catalogModuleCiRegistry = createBackendModule({
   pluginId: 'catalog',
   moduleId: 'ci-registry',
   register(reg) {
-    reg.registerInit({ deps: {}, async init() {} });
+    reg.registerInit({
+      deps: {
+        auth: coreServices.auth,
+        catalog: catalogServiceRef,
+        events: eventsServiceRef,
+        lifecycle: coreServices.lifecycle,
+        logger: coreServices.logger,
+        processing: catalogProcessingExtensionPoint,
+        registry: ciRegistryServiceRef,
+        scheduler: coreServices.scheduler,
+      },
+      async init(deps) {
+        const { events, lifecycle, logger, processing, scheduler } = deps;
+        const provider = new CiRegistryEntityProvider(deps);
+        processing.addEntityProvider(provider);
+
+        const stop = new AbortController();
+        lifecycle.addShutdownHook(() => stop.abort());
+
+        await events.subscribe({
+          id: 'ci-registry-provider',
+          topics: [CI_REGISTRY_CHANGED_TOPIC],
+          async onEvent() {
+            try {
+              await provider.synchronize();
+            } catch (error) {
+              logger.warn(
+                `Could not take over what was pushed, trying again within ${SAFETY_NET_SECONDS} s`,
+                { error: String(error) },
+              );
+            }
+          },
+        });
+
+        // The schedule alone is not enough after a crash: it holds the lock of the killed
+        // process until the timeout.
+        lifecycle.addStartupHook(() => {
+          const catchUp = async () => {
+            while (!stop.signal.aborted) {
+              try {
+                await provider.synchronize();
+                return;
+              } catch (error) {
+                logger.info('Waiting for the CI registry', {
+                  error: String(error),
+                });
+                await sleep(START_RETRY_MS, undefined, {
+                  signal: stop.signal,
+                }).catch(() => undefined);
+              }
+            }
+          };
+          catchUp();
+        });
+
+        await scheduler.scheduleTask({
+          id: 'ci-registry-synchronize',
+          frequency: { seconds: SAFETY_NET_SECONDS },
+          timeout: { minutes: 1 },
+          initialDelay: { seconds: SAFETY_NET_SECONDS },
+          fn: () => provider.synchronize(),
+        });
+      },
+    });
   },
 });

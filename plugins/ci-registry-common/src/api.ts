@@ -8,7 +8,7 @@ export const ANNOTATION_PUSHED_AT = 'rocket.internal/pushed-at';
 
 /** Where a push comes from. */
 export interface PushSource {
-  /** URL or name of the repository; the identity that owns the entities it pushed first. */
+  /** URL or name of the repository, without credentials; the identity that owns the entities it pushed first. */
   repository: string;
   /** Full SHA, 40 or 64 hexadecimal digits. */
   commit: string;
@@ -39,10 +39,49 @@ export interface RegisterResponse {
 /** Answer of `GET /entities/:kind/:namespace/:name`. */
 export interface RegisteredEntity {
   entityRef: string;
+  /** As the catalog gets it, with the annotations that say where it came from. */
   entity: Entity;
+  /** The newest push that held this content; `changedBy` is the one that brought it. */
   source: PushSource;
+  /** The push that last changed the content; the one named by the annotations. */
+  changedBy: PushSource;
   firstPushedAt: string;
   lastPushedAt: string;
   /** True once the catalog took it over. */
   applied: boolean;
+}
+
+/** Answer of `GET /entities`, ordered by entity ref. */
+export interface RegisteredEntityPage {
+  items: RegisteredEntity[];
+  /** Pass as `cursor` for the next page; absent on the last one. */
+  nextCursor?: string;
+}
+
+/** Type of the location annotations on pushed entities: `rocket-ci-registry:<repository>`. */
+export const CI_REGISTRY_LOCATION_TYPE = 'rocket-ci-registry';
+
+/** Topic on the events service: something is waiting to be applied to the catalog. */
+export const CI_REGISTRY_CHANGED_TOPIC = 'ci-registry.changed';
+
+/** One entity that the catalog has yet to take over. */
+export interface PendingChange {
+  entityRef: string;
+  /** Counts the changes of this entity, from 1. */
+  version: number;
+  entity: Entity;
+  /** The catalog was given this version before; it is repeated after a restart. */
+  repeated: boolean;
+}
+
+/** Answer of `POST /changes/claim`: nobody else gets these until the claim ends. */
+export interface ClaimedChanges {
+  claimId: string;
+  changes: PendingChange[];
+}
+
+/** Body of `POST /changes/acknowledge`: the catalog has stored these. */
+export interface AcknowledgeRequest {
+  claimId: string;
+  changes: { entityRef: string; version: number }[];
 }

@@ -1,9 +1,18 @@
-import type { BackstageCredentials } from '@backstage/backend-plugin-api';
+import {
+  type BackstageCredentials,
+  coreServices,
+  createServiceFactory,
+  createServiceRef,
+} from '@backstage/backend-plugin-api';
 import type {
+  AcknowledgeRequest,
+  ClaimedChanges,
   RegisterRequest,
   RegisterResponse,
   RegisteredEntity,
+  RegisteredEntityPage,
 } from '@rocket/plugin-ci-registry-common';
+import { HttpCiRegistryService } from './HttpCiRegistryService';
 
 /** How other backend plugins push into the registry; the calls act for `credentials`. */
 export interface CiRegistryService {
@@ -17,4 +26,34 @@ export interface CiRegistryService {
     entityRef: string,
     options: { credentials: BackstageCredentials },
   ): Promise<RegisteredEntity | undefined>;
+  /** One page, ordered by entity ref. */
+  listEntities(
+    request: { cursor?: string; limit?: number; repository?: string },
+    options: { credentials: BackstageCredentials },
+  ): Promise<RegisteredEntityPage>;
+  /** For the catalog only: takes up to `limit` waiting changes for a few seconds. */
+  claimChanges(
+    request: { limit?: number },
+    options: { credentials: BackstageCredentials },
+  ): Promise<ClaimedChanges>;
+  /** For the catalog only: these are stored. What changed meanwhile stays waiting. */
+  acknowledgeChanges(
+    request: AcknowledgeRequest,
+    options: { credentials: BackstageCredentials },
+  ): Promise<void>;
+  /** For the catalog only: puts every entity in the queue once more, behind new changes. */
+  repeatChanges(options: {
+    credentials: BackstageCredentials;
+  }): Promise<{ queued: number }>;
 }
+
+/** The registry over HTTP, wherever discovery finds it. */
+export const ciRegistryServiceRef = createServiceRef<CiRegistryService>({
+  id: 'ci-registry.service',
+  defaultFactory: async service =>
+    createServiceFactory({
+      service,
+      deps: { auth: coreServices.auth, discovery: coreServices.discovery },
+      factory: deps => new HttpCiRegistryService(deps),
+    }),
+});

@@ -1,1 +1,2 @@
 export * from './ciRegistryService';
+export { HttpCiRegistryService } from './HttpCiRegistryService';

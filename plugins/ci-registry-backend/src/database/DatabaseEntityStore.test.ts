@@ -1,0 +1,269 @@
+import {
+  TestDatabases,
+  mockServices,
+  type TestDatabaseId,
+} from '@backstage/backend-test-utils';
+import type { PushSource } from '@rocket/plugin-ci-registry-common';
+import fc from 'fast-check';
+import { DatabaseEntityStore } from './DatabaseEntityStore';
+
+jest.setTimeout(120_000);
+
+const databases = TestDatabases.create({ ids: ['SQLITE_3', 'POSTGRES_18'] });
+
+async function createStore(id: TestDatabaseId) {
+  const knex = await databases.init(id);
+  const store = await DatabaseEntityStore.create({
+    database: mockServices.database({ knex, migrations: { skip: false } }),
+  });
+  return { knex, store };
+}
+
+function source(overrides: Partial<PushSource> & { minute?: number } = {}) {
+  const { minute = 0, ...rest } = overrides;
+  return {
+    repository: 'acme/ledger',
+    commit: 'a'.repeat(40),
+    time: new Date(Date.UTC(2026, 10, 20, 8, minute)).toISOString(),
+    ...rest,
+  };
+}
+
+function item(name: string, content = 'one') {
+  const json = JSON.stringify({
+    apiVersion: 'backstage.io/v1alpha1',
+    kind: 'Component',
+    metadata: { name, description: content },
+  });
+  return { entityRef: `component:default/${name}`, json, hash: content };
+}
+
+let clock = 1_000;
+function push(
+  store: DatabaseEntityStore,
+  from: PushSource,
+  ...entities: ReturnType<typeof item>[]
+) {
+  clock += 1;
+  return store.push({
+    source: from,
+    pushedBy: 'plugin:test',
+    now: clock,
+    entities,
+  });
+}
+
+async function drain(store: DatabaseEntityStore) {
+  const claim = await store.claim({ limit: 100, now: clock, leaseMs: 50 });
+  await store.acknowledge(
+    claim.claimId,
+    claim.changes.map(({ stored }) => ({
+      entityRef: stored.entityRef,
+      version: stored.version,
+    })),
+    clock,
+  );
+  return claim.changes.map(({ stored }) => stored.entityRef);
+}
+
+describe.each(databases.eachSupportedId())('%p', id => {
+  it('creates, leaves alone, updates and supersedes', async () => {
+    const { store } = await createStore(id);
+    const [a, b] = [item('a'), item('b')];
+    expect(await push(store, source({ minute: 1 }), b, a)).toEqual([
+      'created',
+      'created',
+    ]);
+    expect(await push(store, source({ minute: 1 }), a, b)).toEqual([
+      'unchanged',
+      'unchanged',
+    ]);
+    expect(
+      await push(
+        store,
+        source({ minute: 5, commit: 'b'.repeat(40) }),
+        a,
+        item('b', 'two'),
+        item('c'),
+      ),
+    ).toEqual(['unchanged', 'updated', 'created']);
+    expect(
+      await push(store, source({ minute: 4 }), item('a', 'old'), item('d')),
+    ).toEqual(['superseded', 'created']);
+
+    expect(await store.get('component:default/a')).toMatchObject({
+      version: 1,
+      entity: { metadata: { description: 'one' } },
+      source: { commit: 'b'.repeat(40) },
+      changedBy: { commit: 'a'.repeat(40) },
+    });
+    expect(await store.get('component:default/b')).toMatchObject({
+      version: 2,
+      changedBy: { commit: 'b'.repeat(40) },
+    });
+    expect(await store.get('component:default/x')).toBeUndefined();
+    expect(
+      await store.known(['component:default/a', 'component:default/x']),
+    ).toEqual(new Set(['component:default/a']));
+
+    const first = await store.list({ limit: 3 });
+    expect(first.map(row => row.entityRef.slice(-1))).toEqual(['a', 'b', 'c']);
+    const rest = await store.list({ limit: 3, after: first[2].entityRef });
+    expect(rest.map(row => row.entityRef.slice(-1))).toEqual(['d']);
+    expect(await store.list({ limit: 3, repository: 'other' })).toEqual([]);
+  });
+
+  it('lets one repository have an entity and stores nothing of a refused push', async () => {
+    const { store } = await createStore(id);
+    await push(store, source(), item('a'));
+    await expect(
+      push(
+        store,
+        source({ repository: 'acme/other', minute: 9 }),
+        item('new'),
+        item('a', 'stolen'),
+      ),
+    ).rejects.toMatchObject({
+      name: 'ConflictError',
+      message: expect.stringContaining(
+        'component:default/a belongs to acme/ledger',
+      ),
+    });
+    expect(await store.get('component:default/new')).toBeUndefined();
+
+    const rivals = await Promise.allSettled(
+      ['x', 'y', 'z'].map(repository =>
+        push(store, source({ repository }), item('b'), item('c')),
+      ),
+    );
+    expect(rivals.filter(r => r.status === 'fulfilled')).toHaveLength(1);
+    for (const rival of rivals) {
+      if (rival.status === 'rejected') {
+        expect(rival.reason.name).toBe('ConflictError');
+      }
+    }
+    const [b, c] = [
+      await store.get('component:default/b'),
+      await store.get('component:default/c'),
+    ];
+    expect(b?.repository).toBe(c?.repository);
+  });
+
+  it('hands a change to one at a time and forgets it once acknowledged', async () => {
+    const { store } = await createStore(id);
+    await push(store, source(), item('a'), item('b'));
+    const claim = await store.claim({ limit: 1, now: clock, leaseMs: 50 });
+    expect(claim.changes).toMatchObject([
+      { repeated: false, stored: { entityRef: 'component:default/a' } },
+    ]);
+    const other = await store.claim({ limit: 9, now: clock, leaseMs: 50 });
+    expect(other.changes).toMatchObject([
+      { stored: { entityRef: 'component:default/b' } },
+    ]);
+
+    // Changed while in somebody's hands: not handed out twice, not forgotten either.
+    await push(store, source({ minute: 1 }), item('a', 'two'));
+    expect(await drain(store)).toEqual([]);
+    await store.acknowledge(
+      claim.claimId,
+      [{ entityRef: 'component:default/a', version: 1 }],
+      clock,
+    );
+    expect(await store.get('component:default/a')).toMatchObject({
+      version: 2,
+      appliedVersion: 0,
+    });
+    expect(await drain(store)).toEqual(['component:default/a']);
+    expect(await store.get('component:default/a')).toMatchObject({
+      version: 2,
+      appliedVersion: 2,
+    });
+
+    // The other one died: its claim ends and the change is handed out again.
+    clock += 51;
+    expect(await drain(store)).toEqual(['component:default/b']);
+    expect(await drain(store)).toEqual([]);
+
+    // And when it was only slow, the catalog gets the newest once more.
+    await store.acknowledge(
+      other.claimId,
+      [{ entityRef: 'component:default/b', version: 1 }],
+      clock,
+    );
+    expect(await drain(store)).toEqual(['component:default/b']);
+  });
+
+  it('repeats everything, behind new changes', async () => {
+    const { store } = await createStore(id);
+    await push(store, source(), item('a'), item('b'));
+    await drain(store);
+    expect(await store.repeatAll(clock)).toBe(2);
+    expect(await store.repeatAll(clock)).toBe(0);
+    await push(store, source(), item('z'));
+    const claim = await store.claim({ limit: 9, now: clock, leaseMs: 50 });
+    expect(
+      claim.changes.map(c => [c.stored.entityRef.slice(-1), c.repeated]),
+    ).toEqual([
+      ['z', false],
+      ['a', true],
+      ['b', true],
+    ]);
+  });
+
+  it('ends with the newest push, whatever the order and however often', async () => {
+    const { knex, store } = await createStore(id);
+    await fc.assert(
+      fc.asyncProperty(
+        fc
+          .array(
+            fc.record({ name: fc.constantFrom('p', 'q'), content: fc.nat(3) }),
+            { minLength: 1, maxLength: 8 },
+          )
+          .chain(history =>
+            fc.tuple(
+              fc.constant(history),
+              fc.shuffledSubarray(
+                [...history.keys(), ...history.keys()],
+                { minLength: history.length * 2 },
+              ),
+            ),
+          ),
+        async ([history, order]) => {
+          await knex('outbox').delete();
+          await knex('entities').delete();
+          for (const at of order) {
+            const { name, content } = history[at];
+            await push(
+              store,
+              source({ minute: at, commit: String(at).padStart(40, '0') }),
+              item(name, `c${content}`),
+            );
+          }
+          for (const name of ['p', 'q']) {
+            const last = history.map(h => h.name).lastIndexOf(name);
+            const stored = await store.get(`component:default/${name}`);
+            if (last < 0) {
+              expect(stored).toBeUndefined();
+            } else {
+              expect(stored).toMatchObject({
+                entity: {
+                  metadata: { description: `c${history[last].content}` },
+                },
+                source: { commit: String(last).padStart(40, '0') },
+              });
+            }
+          }
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it('migrates down and up again', async () => {
+    const { knex } = await createStore(id);
+    await knex.migrate.down({ directory: `${__dirname}/../../migrations` });
+    expect(await knex.schema.hasTable('entities')).toBe(false);
+    await knex.migrate.latest({ directory: `${__dirname}/../../migrations` });
+    expect(await knex.schema.hasTable('outbox')).toBe(true);
+  });
+});
