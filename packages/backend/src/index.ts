@@ -12,9 +12,7 @@ backend.add(import('@rocket/plugin-auth-backend-module-guest-loopback'));
 
 // permissions
 backend.add(import('@backstage/plugin-permission-backend'));
-backend.add(
-  import('@backstage/plugin-permission-backend-module-allow-all-policy'),
-);
+backend.add(import('@rocket/plugin-permission-backend-module-rocket-policy'));
 
 // catalog
 backend.add(import('@backstage/plugin-catalog-backend'));

@@ -1,0 +1,1 @@
+export { permissionModuleRocketPolicy as default } from './module';
