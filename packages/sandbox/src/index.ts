@@ -1,1 +1,2 @@
-export {};
+export * from './store/EventStore';
+export { Journal } from './store/Journal';
