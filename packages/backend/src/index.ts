@@ -42,6 +42,7 @@ backend.add(import('@rocket/plugin-critical-paths-backend-module-newrelic'));
 
 // documentation
 backend.add(import('@backstage/plugin-techdocs-backend'));
+backend.add(import('@rocket/plugin-techdocs-backend-module-rocket'));
 
 // search; the PostgreSQL engine registers itself only on PostgreSQL
 backend.add(import('@backstage/plugin-search-backend'));

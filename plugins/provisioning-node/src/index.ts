@@ -1,1 +1,3 @@
 export * from './provisioningService';
+export { provisioningServiceRef } from './provisioningServiceRef';
+export * from './runtime';

@@ -14,9 +14,24 @@ export interface ProvisioningService {
     name: string,
     options: { credentials: BackstageCredentials },
   ): Promise<NameAvailability>;
-  /** `ConflictError` when the name is taken by another owner's or a non-empty repository; the same request again returns the same repository. */
+  /**
+   * `ConflictError` when the name is taken by another owner's or a non-empty
+   * repository; the same request again returns the same repository. With a
+   * `requestId` (a scaffolder task's id, say) that holds after the first push
+   * too, so that an interrupted run can go on.
+   */
   createRepository(
-    request: { name: string; owner: string; description?: string },
+    request: {
+      name: string;
+      owner: string;
+      description?: string;
+      requestId?: string;
+    },
+    options: { credentials: BackstageCredentials },
+  ): Promise<Repository>;
+  /** `NotFoundError` when there is none. */
+  getRepository(
+    name: string,
     options: { credentials: BackstageCredentials },
   ): Promise<Repository>;
   createGitToken(

@@ -1,0 +1,1 @@
+export { techdocsModuleRocket as default } from './module';
