@@ -43,14 +43,15 @@ export const catalogModuleCiRegistry = createBackendModule({
           id: 'ci-registry-provider',
           topics: [CI_REGISTRY_CHANGED_TOPIC],
           async onEvent() {
-            try {
-              await provider.synchronize();
-            } catch (error) {
-              logger.warn(
-                `Could not take over what was pushed, trying again within ${SAFETY_NET_SECONDS} s`,
-                { error: String(error) },
+            // Not awaited: the pipeline's push waits for this handler to return.
+            provider
+              .synchronize()
+              .catch(error =>
+                logger.warn(
+                  `Could not take over what was pushed, trying again within ${SAFETY_NET_SECONDS} s`,
+                  { error: String(error) },
+                ),
               );
-            }
           },
         });
 

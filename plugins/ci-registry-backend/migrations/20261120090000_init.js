@@ -55,10 +55,7 @@ exports.up = async function up(knex) {
       .bigInteger('claimed_until')
       .notNullable()
       .comment('ms since 1970; 0 = free');
-    table.index(
-      ['priority', 'enqueued_at', 'entity_ref'],
-      'outbox_order_idx',
-    );
+    table.index(['priority', 'enqueued_at', 'entity_ref'], 'outbox_order_idx');
   });
 };
 

@@ -1,3 +1,4 @@
+import type { BackendFeature } from '@backstage/backend-plugin-api';
 import {
   mockCredentials,
   mockServices,
@@ -45,8 +46,8 @@ const catalogEntities = [
 ];
 
 async function start(options: {
-  catalog?: ReturnType<typeof catalogServiceMock.factory>;
-  permissions?: ReturnType<typeof mockServices.permissions.factory>;
+  catalog?: BackendFeature;
+  permissions?: BackendFeature;
   config?: object;
 }) {
   const auditor = mockServices.auditor.mock();
@@ -177,11 +178,20 @@ describe('ci-registry over HTTP', () => {
         }),
         /source\.time.*minutes ahead/,
       ],
-      [body([component('a'), component('b'), component('c'), component('d')]), /at most 3/],
+      [
+        body([component('a'), component('b'), component('c'), component('d')]),
+        /at most 3/,
+      ],
       [body([component('A'), component('a')]), /entities\.0 and entities\.1/],
       [body([component('not a name')]), /entities\.0.*metadata\.name/],
-      [body([component('a', { spec: { type: 'service' } })]), /entities\.0.*(owner|lifecycle)/],
-      [body([component('a', { kind: 'Location' })]), /kind Location may not be pushed; allowed: Component/],
+      [
+        body([component('a', { spec: { type: 'service' } })]),
+        /entities\.0.*(owner|lifecycle)/,
+      ],
+      [
+        body([component('a', { kind: 'Location' })]),
+        /kind Location may not be pushed; allowed: Component/,
+      ],
       [body([component('a', { kind: 'User' })]), /kind User/],
       [body([component('a', { apiVersion: 'x/v1' })]), /apiVersion x\/v1/],
       [body([component('a', { relations: [] })]), /relations/],
@@ -208,7 +218,11 @@ describe('ci-registry over HTTP', () => {
         ]),
         /nested deeper/,
       ],
-      [body([component('a', { padding: 'x'.repeat(20_000) })]), /too large/, 413],
+      [
+        body([component('a', { padding: 'x'.repeat(20_000) })]),
+        /too large/,
+        413,
+      ],
     ];
     for (const [payload, message, status = 400] of cases) {
       const answer = await request(server)
@@ -262,7 +276,9 @@ describe('ci-registry over HTTP', () => {
         result: AuthorizeResult.DENY,
       }),
     });
-    await denied.push(body([component('a')])).expect(403, /ci-registry.entity.register/);
+    await denied
+      .push(body([component('a')]))
+      .expect(403, /ci-registry.entity.register/);
     for (const path of ['entities', 'entities/component/default/a']) {
       await request(denied.server)
         .get(`/api/ci-registry/${path}`)
@@ -284,6 +300,7 @@ describe('ci-registry over HTTP', () => {
         .set('Authorization', mockCredentials.none.header())
         .expect(401);
     }
+    expect(denied.bus.publish).not.toHaveBeenCalled();
     for (const path of ['claim', 'acknowledge', 'repeat']) {
       await request(server)
         .post(`/api/ci-registry/changes/${path}`)

@@ -15,8 +15,14 @@ function issues(body: unknown) {
 
 describe('normalizeRepository', () => {
   it.each([
-    ['https://Git.Example.com/acme/ledger.git/', 'https://git.example.com/acme/ledger'],
-    ['https://git.example.com/acme/ledger', 'https://git.example.com/acme/ledger'],
+    [
+      'https://Git.Example.com/acme/ledger.git/',
+      'https://git.example.com/acme/ledger',
+    ],
+    [
+      'https://git.example.com/acme/ledger',
+      'https://git.example.com/acme/ledger',
+    ],
     [' acme/ledger ', 'acme/ledger'],
     ['git@git.example.com:acme/ledger.git', 'git@git.example.com:acme/ledger'],
   ])('%s → %s', (input, expected) => {
@@ -43,16 +49,23 @@ describe('registerRequestSchema', () => {
   });
 
   it('names the field', () => {
-    expect(issues({ source: { ...source, commit: 'main' }, entities: [{}] })).toEqual([
+    expect(
+      issues({ source: { ...source, commit: 'main' }, entities: [{}] }),
+    ).toEqual([
       'source.commit: must be a full commit id: 40 or 64 hexadecimal digits',
     ]);
-    expect(issues({ source: { ...source, time: 'now' }, entities: [{}] })[0]).toMatch(
-      /^source.time: must be an ISO 8601/,
-    );
-    expect(issues({ source: { ...source, branch: 'a\nb' }, entities: [{}] })[0]).toMatch(
-      /^source.branch: must be one line/,
-    );
-    expect(issues({ source: { ...source, repository: 'https://a:b@c/d' }, entities: [{}] })).toEqual([
+    expect(
+      issues({ source: { ...source, time: 'now' }, entities: [{}] })[0],
+    ).toMatch(/^source.time: must be an ISO 8601/);
+    expect(
+      issues({ source: { ...source, branch: 'a\nb' }, entities: [{}] })[0],
+    ).toMatch(/^source.branch: must be one line/);
+    expect(
+      issues({
+        source: { ...source, repository: 'https://a:b@c/d' },
+        entities: [{}],
+      }),
+    ).toEqual([
       'source.repository: must not carry credentials; leave out the user part',
     ]);
     expect(issues({ source, entities: [] })).toEqual([

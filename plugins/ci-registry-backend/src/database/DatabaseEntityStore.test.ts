@@ -137,11 +137,9 @@ describe.each(databases.eachSupportedId())('%p', id => {
       ),
     );
     expect(rivals.filter(r => r.status === 'fulfilled')).toHaveLength(1);
-    for (const rival of rivals) {
-      if (rival.status === 'rejected') {
-        expect(rival.reason.name).toBe('ConflictError');
-      }
-    }
+    expect(
+      rivals.flatMap(r => (r.status === 'rejected' ? [r.reason.name] : [])),
+    ).toEqual(['ConflictError', 'ConflictError']);
     const [b, c] = [
       await store.get('component:default/b'),
       await store.get('component:default/c'),
@@ -222,10 +220,9 @@ describe.each(databases.eachSupportedId())('%p', id => {
           .chain(history =>
             fc.tuple(
               fc.constant(history),
-              fc.shuffledSubarray(
-                [...history.keys(), ...history.keys()],
-                { minLength: history.length * 2 },
-              ),
+              fc.shuffledSubarray([...history.keys(), ...history.keys()], {
+                minLength: history.length * 2,
+              }),
             ),
           ),
         async ([history, order]) => {
@@ -239,19 +236,17 @@ describe.each(databases.eachSupportedId())('%p', id => {
               item(name, `c${content}`),
             );
           }
-          for (const name of ['p', 'q']) {
+          for (const name of ['p', 'q'] as const) {
             const last = history.map(h => h.name).lastIndexOf(name);
             const stored = await store.get(`component:default/${name}`);
-            if (last < 0) {
-              expect(stored).toBeUndefined();
-            } else {
-              expect(stored).toMatchObject({
-                entity: {
-                  metadata: { description: `c${history[last].content}` },
-                },
-                source: { commit: String(last).padStart(40, '0') },
-              });
-            }
+            expect([
+              stored?.entity.metadata.description ?? 'none',
+              stored?.source.commit ?? 'none',
+            ]).toEqual(
+              last < 0
+                ? ['none', 'none']
+                : [`c${history[last].content}`, String(last).padStart(40, '0')],
+            );
           }
         },
       ),

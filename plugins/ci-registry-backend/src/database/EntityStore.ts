@@ -1,5 +1,8 @@
 import type { Entity } from '@backstage/catalog-model';
-import type { PushSource, RegisterOutcome } from '@rocket/plugin-ci-registry-common';
+import type {
+  PushSource,
+  RegisterOutcome,
+} from '@rocket/plugin-ci-registry-common';
 
 /** One entity of a push, checked and normalized. */
 export interface EntityToStore {

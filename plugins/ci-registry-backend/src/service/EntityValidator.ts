@@ -178,9 +178,9 @@ export class EntityValidator {
     const name = `${at} (${stringifyEntityRef(entity)})`;
     if (!this.#kinds.has(kind)) {
       throw new InputError(
-        `${name}: kind ${
-          entity.kind
-        } may not be pushed; allowed: ${[...this.#kinds.values()].join(', ')}`,
+        `${name}: kind ${entity.kind} may not be pushed; allowed: ${[
+          ...this.#kinds.values(),
+        ].join(', ')}`,
       );
     }
     try {
