@@ -11,15 +11,18 @@ import { LogoFull } from './Logo';
 import styles from './RocketSignInPage.module.css';
 
 function GuestRefused(props: { error?: Error; onRetry: () => void }) {
+  // A refusal by the backend carries its own words as the cause.
+  const cause = (props.error as { cause?: Error } | undefined)?.cause;
+  const reason =
+    cause?.message ??
+    props.error?.message ??
+    'Guest sign-in works only on the machine that runs Rocket.';
   return (
     <Flex direction="column" gap="4">
       <Alert
         status="danger"
         title="You cannot enter as a guest"
-        description={
-          props.error?.message ??
-          'Guest sign-in works only on the machine that runs Rocket.'
-        }
+        description={reason}
       />
       <Button onPress={props.onRetry}>Try again</Button>
     </Flex>
