@@ -54,11 +54,16 @@ export function parseEvents(
   run: AgentRun,
   now: number,
 ): StoredEvent[] {
-  const [, meta, list] = Array.isArray(payload) ? payload : [];
+  const parts: unknown[] = Array.isArray(payload) ? payload : [];
+  // The Node agent leaves out the figures with custom events.
+  const list = Array.isArray(parts[1]) ? parts[1] : parts[2];
   if (!Array.isArray(list)) {
-    throw new HttpError(400, 'The third element must be a list of events');
+    throw new HttpError(
+      400,
+      'The payload must be [runId, {events_seen}, [events]]',
+    );
   }
-  const seen = asRecord(meta)?.events_seen;
+  const seen = asRecord(parts[1])?.events_seen;
   const weight =
     typeof seen === 'number' && seen > list.length && list.length > 0
       ? seen / list.length
