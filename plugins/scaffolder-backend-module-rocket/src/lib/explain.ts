@@ -1,0 +1,29 @@
+import { CustomErrorBase, isError } from '@backstage/errors';
+
+/** A failed step in words for the person who pressed "Create". */
+export class ScaffoldStepError extends CustomErrorBase {
+  name = 'ScaffoldStepError' as const;
+}
+
+/** `InputError: name is taken` → `name is taken`; anything odd as text. */
+export function reasonOf(error: unknown): string {
+  return isError(error) ? error.message : String(error);
+}
+
+/**
+ * What failed, why, what exists now, and the way on. The reason is part of the message,
+ * because the task log shows nothing else.
+ */
+export function explain(options: {
+  failed: string;
+  error: unknown;
+  exists: string;
+  next: string;
+}): ScaffoldStepError {
+  const { failed, error, exists, next } = options;
+  const reason = reasonOf(error).replace(/[.\s]+$/, '');
+  return new ScaffoldStepError(
+    `${failed}: ${reason}. What exists now: ${exists}. What to do: ${next}.`,
+    isError(error) ? error : undefined,
+  );
+}
