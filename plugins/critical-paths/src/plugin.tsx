@@ -1,7 +1,101 @@
-import { createFrontendPlugin } from '@backstage/frontend-plugin-api';
+import {
+  ApiBlueprint,
+  createFrontendPlugin,
+  fetchApiRef,
+  PageBlueprint,
+} from '@backstage/frontend-plugin-api';
+import {
+  EntityCardBlueprint,
+  EntityContentBlueprint,
+} from '@backstage/plugin-catalog-react/alpha';
+import { HomePageWidgetBlueprint } from '@backstage/plugin-home-react/alpha';
+import { RiRouteLine } from '@remixicon/react';
+import { criticalPathsApiRef } from './api/CriticalPathsApi';
+import { CriticalPathsClient } from './api/CriticalPathsClient';
+import { pathRouteRef, rootRouteRef } from './routes';
 
+const api = ApiBlueprint.make({
+  params: define =>
+    define({
+      api: criticalPathsApiRef,
+      deps: { fetchApi: fetchApiRef },
+      factory: ({ fetchApi }) => new CriticalPathsClient({ fetchApi }),
+    }),
+});
+
+const pages = PageBlueprint.make({
+  params: {
+    path: '/critical-paths',
+    title: 'Critical paths',
+    icon: <RiRouteLine />,
+    routeRef: rootRouteRef,
+    loader: () =>
+      import('./components/CriticalPathsPages').then(m => (
+        <m.CriticalPathsPages />
+      )),
+  },
+});
+
+const componentPaths = EntityContentBlueprint.make({
+  name: 'component',
+  params: {
+    path: '/critical-paths',
+    title: 'Critical paths',
+    group: 'observability',
+    icon: <RiRouteLine />,
+    filter: { kind: 'component' },
+    loader: () =>
+      import('./components/entity/ComponentPathsContent').then(m => (
+        <m.ComponentPathsContent />
+      )),
+  },
+});
+
+const pathSummary = EntityCardBlueprint.make({
+  name: 'path-summary',
+  params: {
+    type: 'content',
+    filter: { kind: 'criticalpath' },
+    loader: () =>
+      import('./components/entity/CriticalPathCard').then(m => (
+        <m.CriticalPathCard />
+      )),
+  },
+});
+
+const domainPaths = EntityCardBlueprint.make({
+  name: 'domain-paths',
+  params: {
+    type: 'content',
+    filter: { kind: 'domain' },
+    loader: () =>
+      import('./components/entity/DomainPathsCard').then(m => (
+        <m.DomainPathsCard />
+      )),
+  },
+});
+
+const homePaths = HomePageWidgetBlueprint.make({
+  name: 'critical-paths',
+  params: {
+    name: 'RocketCriticalPaths',
+    title: 'Your critical paths',
+    description:
+      'State and golden signals of the critical paths that you and your groups are part of.',
+    layout: { width: { minColumns: 6 }, height: { minRows: 4 } },
+    components: () =>
+      import('./components/home/HomePaths').then(m => ({
+        Content: m.HomePaths,
+      })),
+  },
+});
+
+/** Critical paths: the board, the path pages, and what they add to the catalog and the home page. */
 export const criticalPathsPlugin = createFrontendPlugin({
   pluginId: 'critical-paths',
+  title: 'Critical paths',
+  icon: <RiRouteLine />,
   info: { packageJson: () => import('../package.json') },
-  extensions: [],
+  routes: { root: rootRouteRef, path: pathRouteRef },
+  extensions: [api, pages, componentPaths, pathSummary, domainPaths, homePaths],
 });

@@ -1,1 +1,14 @@
-export {};
+export * from './format';
+export * from './states';
+export * from './palette';
+export * from './hooks/useElementWidth';
+export * from './hooks/useNow';
+export * from './components/BudgetBar';
+export * from './components/DataAge';
+export * from './components/ScrollRegion';
+export * from './components/SignalValue';
+export * from './components/StateBadge';
+export * from './chart/model';
+export * from './chart/ChartLegend';
+export * from './chart/Sparkline';
+export * from './chart/TimeSeriesChart';

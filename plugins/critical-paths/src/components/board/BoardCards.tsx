@@ -1,0 +1,56 @@
+import { BudgetBar, DataAge } from '@rocket/rocket-react';
+import { worstBudget } from '../../lib/figures';
+import { EntityName } from '../shared/EntityName';
+import { SignalGrid } from '../shared/Signals';
+import type { BoardRowsProps } from './BoardTable';
+import { PathTitle, StateWithReason } from './PathSummary';
+import styles from '../shared/table.module.css';
+
+/** The board as cards, for small screens. */
+export function BoardCards(props: BoardRowsProps) {
+  const { rows, window, receivedAt, outdated, busy } = props;
+  return (
+    <ul className={styles.cards} aria-label="Critical paths" aria-busy={busy}>
+      {rows.map(row => {
+        const late = row.state === 'stale';
+        return (
+          <li key={row.entityRef} className={styles.card}>
+            <div className={styles.cardHead}>
+              <div>
+                <PathTitle row={row} window={window} />
+              </div>
+              <div>
+                <StateWithReason
+                  state={row.state}
+                  reasons={row.stateReasons}
+                  outdated={outdated}
+                />
+              </div>
+            </div>
+            <SignalGrid
+              signals={row.signals}
+              series={row.sparkline}
+              muted={outdated || late}
+            />
+            <BudgetBar
+              remaining={worstBudget(row.objectives)}
+              label={`Error budget of ${row.title}`}
+            />
+            <div className={styles.cardFoot}>
+              <span className={styles.sub}>
+                <EntityName entityRef={row.businessModel} /> ·{' '}
+                <EntityName entityRef={row.owner} />
+              </span>
+              <DataAge
+                ageSeconds={row.data.ageSeconds}
+                receivedAt={receivedAt}
+                at={row.data.watermark}
+                late={late}
+              />
+            </div>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}

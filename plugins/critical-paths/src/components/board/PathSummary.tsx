@@ -1,0 +1,61 @@
+import type { BoardRow } from '@rocket/plugin-critical-paths-common';
+import { useRouteRef } from '@backstage/frontend-plugin-api';
+import { Link } from '@backstage/ui';
+import { StateBadge } from '@rocket/rocket-react';
+import { DEFAULT_WINDOW } from '../../lib/boardView';
+import { pathRouteRef } from '../../routes';
+import styles from '../shared/table.module.css';
+
+/** Address of a path's page; keeps the window. Undefined where the page is not installed. */
+export function usePathHref(window: string) {
+  const route = useRouteRef(pathRouteRef);
+  return ({ namespace, name }: { namespace: string; name: string }) => {
+    const href = route?.({ namespace, name });
+    return href && window !== DEFAULT_WINDOW
+      ? `${href}?window=${window}`
+      : href;
+  };
+}
+
+/** Title of a path with a link to its page, type and lifecycle below. */
+export function PathTitle({ row, window }: { row: BoardRow; window: string }) {
+  const href = usePathHref(window)(row);
+  return (
+    <>
+      {href ? (
+        <Link href={href} className={styles.titleLink} standalone>
+          {row.title}
+        </Link>
+      ) : (
+        <span className={styles.title}>{row.title}</span>
+      )}
+      <span className={styles.sub}>
+        {row.type} · {row.lifecycle}
+      </span>
+    </>
+  );
+}
+
+/** Props of {@link StateWithReason}. */
+export interface StateWithReasonProps {
+  state: BoardRow['state'];
+  reasons: string[];
+  outdated: boolean;
+}
+
+/** The state and the first reason for it, unless all is well. */
+export function StateWithReason(props: StateWithReasonProps) {
+  const { state, reasons, outdated } = props;
+  const more = reasons.length - 1;
+  return (
+    <>
+      <StateBadge state={state} reasons={reasons} outdated={outdated} />
+      {state !== 'healthy' && reasons.length > 0 && (
+        <span className={styles.reason}>
+          {reasons[0]}
+          {more > 0 && ` (+${more} more)`}
+        </span>
+      )}
+    </>
+  );
+}

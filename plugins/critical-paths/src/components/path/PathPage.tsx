@@ -1,0 +1,216 @@
+import {
+  BreadcrumbEntry,
+  useRouteRef,
+  useRouteRefParams,
+} from '@backstage/frontend-plugin-api';
+import { parseEntityRef } from '@backstage/catalog-model';
+import type { PathDetail } from '@rocket/plugin-critical-paths-common';
+import {
+  Alert,
+  ButtonLink,
+  Container,
+  Header,
+  Skeleton,
+  Text,
+} from '@backstage/ui';
+import { DataAge, formatTimestamp, StateBadge } from '@rocket/rocket-react';
+import { usePath, type Reading } from '../../query/hooks';
+import { pathRouteRef, rootRouteRef } from '../../routes';
+import { EntityName } from '../shared/EntityName';
+import { ReadingNotice, statusOf } from '../shared/ReadingNotice';
+import {
+  describeWindow,
+  RejectedWindow,
+  useWindowParam,
+  WindowPicker,
+} from '../shared/WindowPicker';
+import { ApplicationsTable } from './ApplicationsTable';
+import { Explanations } from './Explanations';
+import { Objectives } from './Objectives';
+import { SignalCharts } from './SignalCharts';
+import { StepFlow } from './StepFlow';
+import styles from './PathPage.module.css';
+
+function NotFound({ namespace, name }: { namespace: string; name: string }) {
+  const board = useRouteRef(rootRouteRef);
+  return (
+    <Container>
+      <div className={styles.notFound}>
+        <Text as="h2" variant="title-small">
+          Critical path not found
+        </Text>
+        <Text as="p" color="secondary">
+          The catalog has no critical path “{namespace}/{name}”. It may have
+          been renamed or removed, or you may not see it.
+        </Text>
+        {board && (
+          <ButtonLink href={board()} variant="primary">
+            All critical paths
+          </ButtonLink>
+        )}
+      </div>
+    </Container>
+  );
+}
+
+function Waiting() {
+  return (
+    <div className={styles.page} role="status" aria-label="Loading">
+      <Skeleton width="100%" height={110} />
+      <div className={styles.chartGrid}>
+        {[0, 1, 2, 3].map(chart => (
+          <Skeleton key={chart} width="100%" height={290} />
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function Facts({
+  reading,
+  path,
+}: {
+  reading: Reading<unknown>;
+  path: PathDetail;
+}) {
+  const { receivedAt, outdated } = reading;
+  const facts = [
+    {
+      label: 'State',
+      value: (
+        <StateBadge
+          state={path.state}
+          reasons={path.stateReasons}
+          outdated={outdated}
+          size="medium"
+        />
+      ),
+    },
+    {
+      label: 'Business model',
+      value: <EntityName entityRef={path.businessModel} />,
+    },
+    { label: 'Owner', value: <EntityName entityRef={path.owner} /> },
+    { label: 'Type', value: path.type },
+    { label: 'Lifecycle', value: path.lifecycle },
+    {
+      label: 'Data',
+      value: (
+        <DataAge
+          ageSeconds={path.data.ageSeconds}
+          receivedAt={receivedAt}
+          at={path.data.watermark}
+          late={path.state === 'stale'}
+        />
+      ),
+    },
+    {
+      label: 'Definition',
+      value: <EntityName entityRef={path.entityRef} title="In the catalog" />,
+    },
+  ];
+  return (
+    <div className={styles.facts}>
+      <dl className={styles.factList}>
+        {facts.map(({ label, value }) => (
+          <div key={label}>
+            <dt>{label}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+      {path.state !== 'healthy' && path.stateReasons.length > 0 && (
+        <ul className={styles.reasons} aria-label="Why it has this state">
+          {path.stateReasons.map(reason => (
+            <li key={reason}>{reason}</li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}
+
+function Details({ reading }: { reading: Reading<PathDetail> }) {
+  const { data: path, receivedAt, outdated, switching } = reading;
+  if (!path) {
+    return null;
+  }
+  const { lastError } = path.data;
+  return (
+    <div className={styles.page} aria-busy={switching}>
+      <Facts reading={reading} path={path} />
+      {lastError && (
+        <Alert
+          status="warning"
+          icon
+          title={`The last collection failed at ${formatTimestamp(
+            lastError.at,
+          )}`}
+          description={lastError.message}
+        />
+      )}
+      <section className={styles.section}>
+        <Text as="h2" variant="title-x-small">
+          Steps
+        </Text>
+        <StepFlow path={path} outdated={outdated} />
+      </section>
+      <section className={styles.section} data-dim={switching || undefined}>
+        <Text as="h2" variant="title-x-small">
+          Signals, {describeWindow(path.window)}
+        </Text>
+        <SignalCharts path={path} />
+      </section>
+      <section className={styles.section}>
+        <Text as="h2" variant="title-x-small">
+          Objectives
+        </Text>
+        <Objectives results={path.objectives} />
+      </section>
+      <section className={styles.section}>
+        <Text as="h2" variant="title-x-small">
+          Applications
+        </Text>
+        <ApplicationsTable
+          path={path}
+          receivedAt={receivedAt}
+          outdated={outdated}
+          busy={switching}
+        />
+      </section>
+      <Explanations path={path} />
+    </div>
+  );
+}
+
+/** One critical path: steps, the four signals, objectives and applications. */
+export function PathPage() {
+  const { namespace, name } = useRouteRefParams(pathRouteRef);
+  const { window, rejected, setWindow } = useWindowParam();
+  const reading = usePath(namespace, name, window);
+  const href = useRouteRef(pathRouteRef)?.({ namespace, name }) ?? '';
+  const { data: path, error } = reading;
+
+  if (!path && statusOf(error) === 404) {
+    return <NotFound namespace={namespace} name={name} />;
+  }
+  const title =
+    path?.title ?? parseEntityRef(`criticalpath:${namespace}/${name}`).name;
+  return (
+    <BreadcrumbEntry entry={{ href, label: title }}>
+      <Header
+        title={title}
+        description={path?.description}
+        customActions={<WindowPicker window={window} onChange={setWindow} />}
+      />
+      <Container>
+        <div className={styles.notices}>
+          <RejectedWindow rejected={rejected} />
+          <ReadingNotice reading={reading} />
+        </div>
+        {reading.loading && <Waiting />}
+        <Details reading={reading} />
+      </Container>
+    </BreadcrumbEntry>
+  );
+}

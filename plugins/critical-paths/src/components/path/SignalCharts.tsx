@@ -1,0 +1,149 @@
+import { useMemo, useState } from 'react';
+import { useSearchParams } from 'react-router-dom';
+import type { PathDetail } from '@rocket/plugin-critical-paths-common';
+import {
+  Card,
+  CardBody,
+  Text,
+  ToggleButton,
+  ToggleButtonGroup,
+} from '@backstage/ui';
+import {
+  ChartLegend,
+  seriesColor,
+  seriesDash,
+  SignalValue,
+  TimeSeriesChart,
+  type ChartSeries,
+} from '@rocket/rocket-react';
+import {
+  FIGURES,
+  figureOf,
+  pointsOf,
+  thresholdsOf,
+  type Figure,
+  type Percentile,
+} from '../../lib/figures';
+import styles from './PathPage.module.css';
+
+function linesOf(
+  path: PathDetail,
+  figure: Figure,
+  percentile: Percentile,
+): ChartSeries[] {
+  const applications = path.applicationDetails
+    .filter(application => application.known)
+    .map((application, index) => ({
+      id: application.entityRef,
+      label: application.title,
+      color: seriesColor(index),
+      dash: seriesDash(index),
+      points: pointsOf(application.series, figure, percentile),
+    }));
+  return [
+    {
+      id: path.entityRef,
+      label: 'Whole path',
+      emphasis: true,
+      points: pointsOf(path.series, figure, percentile),
+    },
+    ...applications,
+  ];
+}
+
+/** The four signals over the window: one thick line for the path, one for each application. */
+export function SignalCharts({ path }: { path: PathDetail }) {
+  const [params, setParams] = useSearchParams();
+  const percentile: Percentile =
+    params.get('percentile') === 'p99' ? 'p99' : 'p95';
+  const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
+  const [cursor, setCursor] = useState<number | null>(null);
+  const charts = useMemo(
+    () =>
+      (Object.keys(FIGURES) as Figure[]).map(figure => ({
+        figure,
+        info: FIGURES[figure],
+        series: linesOf(path, figure, percentile),
+        thresholds: thresholdsOf(path.objectives, figure),
+      })),
+    [path, percentile],
+  );
+
+  return (
+    <div className={styles.charts}>
+      <ChartLegend
+        series={charts[0].series}
+        hidden={hidden}
+        onChange={setHidden}
+      />
+      <div className={styles.chartGrid}>
+        {charts.map(({ figure, info, series, thresholds }) => (
+          <Card key={figure}>
+            <CardBody>
+              <div className={styles.chartHead}>
+                <div>
+                  <Text as="h3" variant="body-medium" weight="bold">
+                    {info.label}
+                    {figure === 'latency' && `, ${percentile}`}
+                  </Text>
+                  <Text as="p" variant="body-x-small" color="secondary">
+                    {info.hint}
+                  </Text>
+                </div>
+                {figure === 'latency' && (
+                  <ToggleButtonGroup
+                    aria-label="Percentile"
+                    selectionMode="single"
+                    disallowEmptySelection
+                    selectedKeys={[percentile]}
+                    onSelectionChange={keys => {
+                      const wanted = [...keys][0];
+                      setParams(
+                        current => {
+                          const next = new URLSearchParams(current);
+                          if (wanted === 'p99') {
+                            next.set('percentile', 'p99');
+                          } else {
+                            next.delete('percentile');
+                          }
+                          return next;
+                        },
+                        { replace: true },
+                      );
+                    }}
+                  >
+                    <ToggleButton id="p95">p95</ToggleButton>
+                    <ToggleButton id="p99">p99</ToggleButton>
+                  </ToggleButtonGroup>
+                )}
+                <SignalValue
+                  figure={figureOf(path.signals, figure, percentile)}
+                  size="medium"
+                />
+              </div>
+              <TimeSeriesChart
+                title={`${info.label}${
+                  figure === 'latency' ? ` ${percentile}` : ''
+                } of ${path.title}.`}
+                series={series}
+                stepSeconds={path.series.stepSeconds}
+                from={Date.parse(path.from)}
+                to={Date.parse(path.to)}
+                format={info.text}
+                thresholds={thresholds}
+                floor={info.floor}
+                ceiling={info.ceiling}
+                minSpan={info.minSpan}
+                hidden={hidden}
+                onHiddenChange={setHidden}
+                legend={false}
+                cursor={cursor}
+                onCursorChange={setCursor}
+              />
+            </CardBody>
+          </Card>
+        ))}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,139 @@
+import { memo, useId, useMemo } from 'react';
+import { AreaClosed, LinePath } from '@visx/shape';
+import { scaleLinear } from '@visx/scale';
+import { paletteClass } from '../palette';
+import {
+  describeSeries,
+  isDrawable,
+  unobservedRanges,
+  valueDomain,
+  type ChartPoint,
+} from './model';
+import { Hatch } from './Hatch';
+import styles from './Sparkline.module.css';
+
+/** Props of {@link Sparkline}. */
+export interface SparklineProps {
+  /** What the line shows, for the text alternative. */
+  label: string;
+  points: ChartPoint[];
+  stepSeconds: number;
+  format: (value: number) => string;
+  /** Width and height in pixels; the drawing scales with its box. */
+  width?: number;
+  height?: number;
+  /** See `valueDomain`. */
+  floor?: number;
+  ceiling?: number;
+  minSpan?: number;
+  /** Draws in grey: the figures are old. */
+  muted?: boolean;
+}
+
+function SparklineView(props: SparklineProps) {
+  const {
+    label,
+    points,
+    stepSeconds,
+    format,
+    width = 112,
+    height = 24,
+    floor,
+    ceiling,
+    minSpan = 1e-6,
+    muted,
+  } = props;
+  const hatchId = useId();
+  const stepMs = stepSeconds * 1000;
+  const drawn = useMemo(() => {
+    const series = { id: 'line', label, points };
+    const times = points.map(point => point.time);
+    const x = scaleLinear<number>({
+      domain: [times[0] ?? 0, (times[times.length - 1] ?? 0) + stepMs],
+      range: [0, width],
+    });
+    const y = scaleLinear<number>({
+      domain: valueDomain({
+        series: [series],
+        thresholds: [],
+        floor,
+        ceiling,
+        minSpan,
+      }),
+      range: [height - 2, 2],
+    });
+    return {
+      x,
+      y,
+      gaps: unobservedRanges(points, stepMs),
+      hasData: points.some(isDrawable),
+      text: describeSeries(series, format),
+    };
+  }, [points, stepMs, width, height, floor, ceiling, minSpan, label, format]);
+  const { x, y, gaps, hasData, text } = drawn;
+  const getX = (point: ChartPoint) => x(point.time + stepMs / 2);
+  const getY = (point: ChartPoint) => y(point.value ?? 0);
+  const last = points.filter(isDrawable).pop();
+  return (
+    <svg
+      className={`${paletteClass} ${styles.sparkline}`}
+      data-muted={muted || undefined}
+      viewBox={`0 0 ${width} ${height}`}
+      width={width}
+      height={height}
+      role="img"
+      aria-label={text}
+    >
+      {gaps.length > 0 && <Hatch id={hatchId} />}
+      {gaps.map(gap => (
+        <rect
+          key={gap.from}
+          data-testid="gap"
+          x={x(gap.from)}
+          y={0}
+          width={Math.max(1, x(gap.to) - x(gap.from))}
+          height={height}
+          fill={`url(#${hatchId})`}
+        />
+      ))}
+      {hasData ? (
+        <>
+          <AreaClosed
+            data={points}
+            x={getX}
+            y={getY}
+            yScale={y}
+            defined={isDrawable}
+            className={styles.area}
+          />
+          <LinePath
+            data={points}
+            x={getX}
+            y={getY}
+            defined={isDrawable}
+            className={styles.line}
+          />
+          {last && (
+            <circle
+              cx={getX(last)}
+              cy={getY(last)}
+              r={2}
+              className={styles.last}
+            />
+          )}
+        </>
+      ) : (
+        <line
+          x1={0}
+          x2={width}
+          y1={height / 2}
+          y2={height / 2}
+          className={styles.empty}
+        />
+      )}
+    </svg>
+  );
+}
+
+/** A small line without axes. Unobserved stretches are hatched; no data is a dashed line. */
+export const Sparkline = memo(SparklineView);

@@ -1,0 +1,385 @@
+import { useId, useMemo, useState, type KeyboardEvent } from 'react';
+import { AxisBottom, AxisLeft } from '@visx/axis';
+import { localPoint } from '@visx/event';
+import { GridRows } from '@visx/grid';
+import { Group } from '@visx/group';
+import { scaleLinear, scaleTime } from '@visx/scale';
+import { AreaClosed, Line, LinePath } from '@visx/shape';
+import { useElementWidth } from '../hooks/useElementWidth';
+import { paletteClass } from '../palette';
+import { formatPointTime } from '../format';
+import {
+  describeSeries,
+  isDrawable,
+  nearestIndex,
+  readPoint,
+  timesOf,
+  unobservedRanges,
+  valueDomain,
+  type ChartPoint,
+  type ChartSeries,
+  type ChartThreshold,
+} from './model';
+import { ChartLegend } from './ChartLegend';
+import { ChartTable } from './ChartTable';
+import { ChartTooltip } from './ChartTooltip';
+import { Hatch } from './Hatch';
+import styles from './TimeSeriesChart.module.css';
+
+const MARGIN = { top: 10, right: 12, bottom: 26, left: 62 };
+
+/** Props of {@link TimeSeriesChart}. */
+export interface TimeSeriesChartProps {
+  /** What the chart shows; begins the text alternative. */
+  title: string;
+  series: ChartSeries[];
+  /** Length of an interval in seconds. */
+  stepSeconds: number;
+  format: (value: number) => string;
+  /** Ends of the time axis, milliseconds; default: what the points cover. */
+  from?: number;
+  to?: number;
+  thresholds?: ChartThreshold[];
+  /** See `valueDomain`. */
+  floor?: number;
+  ceiling?: number;
+  minSpan?: number;
+  height?: number;
+  /** Ids of lines that are switched off. With `onHiddenChange` the caller keeps them. */
+  hidden?: ReadonlySet<string>;
+  onHiddenChange?: (hidden: ReadonlySet<string>) => void;
+  /** Set to false when a legend for several charts stands elsewhere. */
+  legend?: boolean;
+  /** Time under the crosshair, shared between charts. With `onCursorChange` the caller keeps it. */
+  cursor?: number | null;
+  onCursorChange?: (time: number | null) => void;
+}
+
+function tickTime(spanMs: number) {
+  return (value: Date | number | { valueOf(): number }) => {
+    const date = new Date(value.valueOf());
+    if (spanMs <= 36 * 3_600_000) {
+      return date.toLocaleTimeString('en-GB', {
+        hour: '2-digit',
+        minute: '2-digit',
+      });
+    }
+    return date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
+  };
+}
+
+/**
+ * Lines over time with axes, a crosshair that follows mouse and keyboard,
+ * thresholds, a legend that switches lines, and the same figures as a table.
+ */
+export function TimeSeriesChart(props: TimeSeriesChartProps) {
+  const {
+    title,
+    series,
+    stepSeconds,
+    format,
+    thresholds = [],
+    floor,
+    ceiling,
+    minSpan = 1e-6,
+    height = 220,
+    legend = true,
+  } = props;
+  const [ownHidden, setOwnHidden] = useState<ReadonlySet<string>>(new Set());
+  const [ownCursor, setOwnCursor] = useState<number | null>(null);
+  const [active, setActive] = useState(false);
+  const hidden = props.hidden ?? ownHidden;
+  const cursor = props.cursor === undefined ? ownCursor : props.cursor;
+  const setHidden = props.onHiddenChange ?? setOwnHidden;
+  const setCursor = props.onCursorChange ?? setOwnCursor;
+  const [boxRef, width] = useElementWidth(640);
+  const hatchId = useId();
+  const helpId = useId();
+  const stepMs = stepSeconds * 1000;
+
+  const visible = useMemo(
+    () => series.filter(line => !hidden.has(line.id)),
+    [series, hidden],
+  );
+  const times = useMemo(() => timesOf(series), [series]);
+  const main = series.find(line => line.emphasis) ?? series[0];
+  const gaps = useMemo(
+    () => unobservedRanges(main?.points ?? [], stepMs),
+    [main, stepMs],
+  );
+  const byTime = useMemo(
+    () =>
+      new Map(
+        series.map(line => [
+          line.id,
+          new Map(line.points.map(point => [point.time, point])),
+        ]),
+      ),
+    [series],
+  );
+
+  const innerWidth = Math.max(40, width - MARGIN.left - MARGIN.right);
+  const innerHeight = height - MARGIN.top - MARGIN.bottom;
+  const from = props.from ?? times[0] ?? 0;
+  const to = props.to ?? (times[times.length - 1] ?? 0) + stepMs;
+  const x = scaleTime<number>({ domain: [from, to], range: [0, innerWidth] });
+  const y = scaleLinear<number>({
+    domain: valueDomain({
+      series: visible,
+      thresholds,
+      floor,
+      ceiling,
+      minSpan,
+    }),
+    range: [innerHeight, 0],
+  });
+  const getX = (point: ChartPoint) => x(point.time + stepMs / 2);
+  const getY = (point: ChartPoint) => y(point.value ?? 0);
+
+  const index = cursor === null ? -1 : nearestIndex(times, cursor);
+  const cursorTime = index < 0 ? null : times[index];
+  const rows =
+    cursorTime === null
+      ? []
+      : visible.map(line => ({
+          line,
+          point: byTime.get(line.id)?.get(cursorTime),
+          text: readPoint(byTime.get(line.id)?.get(cursorTime), format),
+        }));
+  const readout =
+    cursorTime === null
+      ? 'Use the arrow keys to read the chart'
+      : `${formatPointTime(cursorTime, stepSeconds)}: ${rows
+          .map(row => `${row.line.label} ${row.text}`)
+          .join(', ')}`;
+  const alternative = [
+    title,
+    ...thresholds.map(threshold => `Line at ${threshold.label}.`),
+    ...visible.map(line => describeSeries(line, format)),
+  ].join(' ');
+  const empty = !series.some(line => line.points.some(isDrawable));
+
+  const moveTo = (next: number) => {
+    if (times.length > 0) {
+      setActive(true);
+      setCursor(times[Math.min(times.length - 1, Math.max(0, next))]);
+    }
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const start = index < 0 ? times.length : index;
+    const page = Math.max(2, Math.round(times.length / 10));
+    const target: Record<string, number> = {
+      ArrowLeft: start - 1,
+      ArrowDown: start - 1,
+      ArrowRight: start + 1,
+      ArrowUp: start + 1,
+      PageDown: start - page,
+      PageUp: start + page,
+      Home: 0,
+      End: times.length - 1,
+    };
+    if (event.key === 'Escape') {
+      setActive(false);
+      setCursor(null);
+    } else if (event.key in target) {
+      event.preventDefault();
+      moveTo(target[event.key]);
+    }
+  };
+
+  return (
+    <figure className={`${paletteClass} ${styles.figure}`} aria-label={title}>
+      <div ref={boxRef} className={styles.box} style={{ height }}>
+        <svg
+          width="100%"
+          height={height}
+          role="img"
+          aria-label={alternative}
+          className={styles.svg}
+        >
+          <Hatch id={hatchId} />
+          <Group left={MARGIN.left} top={MARGIN.top}>
+            <GridRows
+              scale={y}
+              width={innerWidth}
+              numTicks={4}
+              stroke="var(--rocket-grid)"
+            />
+            {gaps.map(gap => (
+              <rect
+                key={gap.from}
+                data-testid="gap"
+                x={x(gap.from)}
+                y={0}
+                width={Math.max(2, x(gap.to) - x(gap.from))}
+                height={innerHeight}
+                fill={`url(#${hatchId})`}
+              />
+            ))}
+            {visible
+              .filter(line => !line.emphasis)
+              .map(line => (
+                <LinePath
+                  key={line.id}
+                  data={line.points}
+                  x={getX}
+                  y={getY}
+                  defined={isDrawable}
+                  className={styles.line}
+                  stroke={line.color}
+                  strokeDasharray={line.dash}
+                />
+              ))}
+            {visible
+              .filter(line => line.emphasis)
+              .map(line => (
+                <g key={line.id}>
+                  <AreaClosed
+                    data={line.points}
+                    x={getX}
+                    y={getY}
+                    yScale={y}
+                    defined={isDrawable}
+                    className={styles.area}
+                  />
+                  <LinePath
+                    data={line.points}
+                    x={getX}
+                    y={getY}
+                    defined={isDrawable}
+                    className={styles.emphasis}
+                  />
+                </g>
+              ))}
+            {thresholds.map(threshold => {
+              const at = y(threshold.value);
+              return (
+                <g key={threshold.label}>
+                  <Line
+                    from={{ x: 0, y: at }}
+                    to={{ x: innerWidth, y: at }}
+                    className={styles.threshold}
+                  />
+                  <text
+                    x={innerWidth - 4}
+                    y={at < 16 ? at + 13 : at - 5}
+                    textAnchor="end"
+                    className={styles.thresholdLabel}
+                  >
+                    {threshold.label}
+                  </text>
+                </g>
+              );
+            })}
+            {cursorTime !== null && (
+              <g data-testid="crosshair">
+                <Line
+                  from={{ x: x(cursorTime + stepMs / 2), y: 0 }}
+                  to={{ x: x(cursorTime + stepMs / 2), y: innerHeight }}
+                  className={styles.crosshair}
+                />
+                {rows.map(
+                  ({ line, point }) =>
+                    point &&
+                    isDrawable(point) && (
+                      <circle
+                        key={line.id}
+                        cx={getX(point)}
+                        cy={getY(point)}
+                        r={line.emphasis ? 4 : 3}
+                        className={styles.dot}
+                        fill={line.emphasis ? 'var(--rocket-path)' : line.color}
+                      />
+                    ),
+                )}
+              </g>
+            )}
+            <AxisLeft
+              scale={y}
+              numTicks={4}
+              hideAxisLine
+              hideTicks
+              tickFormat={value => format(Number(value))}
+              tickLabelProps={() => ({
+                className: styles.tick,
+                dx: -2,
+                dy: '0.33em',
+                textAnchor: 'end',
+              })}
+            />
+            <AxisBottom
+              scale={x}
+              top={innerHeight}
+              numTicks={Math.max(2, Math.floor(innerWidth / 90))}
+              stroke="var(--rocket-grid)"
+              tickStroke="var(--rocket-grid)"
+              tickLength={5}
+              tickFormat={tickTime(to - from)}
+              tickLabelProps={() => ({
+                className: styles.tick,
+                textAnchor: 'middle',
+                dy: '0.2em',
+              })}
+            />
+          </Group>
+        </svg>
+        {empty && <div className={styles.empty}>No data in this window</div>}
+        <div
+          className={styles.reader}
+          style={{
+            left: MARGIN.left,
+            top: MARGIN.top,
+            width: innerWidth,
+            height: innerHeight,
+          }}
+          role="slider"
+          tabIndex={0}
+          aria-label={`Read ${title}`}
+          aria-describedby={helpId}
+          aria-valuemin={0}
+          aria-valuemax={Math.max(0, times.length - 1)}
+          aria-valuenow={Math.max(0, index)}
+          aria-valuetext={readout}
+          onKeyDown={onKeyDown}
+          onFocus={() => setActive(true)}
+          onBlur={() => {
+            setActive(false);
+            setCursor(null);
+          }}
+          onPointerMove={event => {
+            const at = localPoint(event.currentTarget, event);
+            if (at) {
+              setActive(true);
+              setCursor(x.invert(at.x).getTime() - stepMs / 2);
+            }
+          }}
+          onPointerLeave={() => {
+            setActive(false);
+            setCursor(null);
+          }}
+        />
+        <span id={helpId} hidden>
+          Arrow keys move in time, Home and End jump to the ends, Escape leaves.
+        </span>
+        {active && cursorTime !== null && (
+          <ChartTooltip
+            time={formatPointTime(cursorTime, stepSeconds)}
+            rows={rows}
+            x={MARGIN.left + x(cursorTime + stepMs / 2)}
+            width={width}
+          />
+        )}
+      </div>
+      {legend && series.length > 1 && (
+        <ChartLegend series={series} hidden={hidden} onChange={setHidden} />
+      )}
+      <ChartTable
+        title={title}
+        series={visible}
+        times={times}
+        stepSeconds={stepSeconds}
+        format={format}
+      />
+    </figure>
+  );
+}
