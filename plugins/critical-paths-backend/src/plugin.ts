@@ -1,8 +1,98 @@
-import { createBackendPlugin } from '@backstage/backend-plugin-api';
+import {
+  coreServices,
+  createBackendPlugin,
+  resolvePackagePath,
+} from '@backstage/backend-plugin-api';
+import { catalogServiceRef } from '@backstage/plugin-catalog-node';
+import { criticalPathsPermissions } from '@rocket/plugin-critical-paths-common';
+import {
+  telemetrySourcesExtensionPoint,
+  type TelemetrySource,
+} from '@rocket/plugin-critical-paths-node';
+import { readFile } from 'fs/promises';
+import { parse } from 'yaml';
+import { Collector } from './collector/Collector';
+import { scheduleCollection } from './collector/schedule';
+import { FigureService } from './service/FigureService';
+import { PathDirectory } from './service/PathDirectory';
+import { PathService } from './service/PathService';
+import { createRouter } from './service/router';
+import { readSettings } from './settings';
+import { DatabaseSignalStore } from './store/DatabaseSignalStore';
 
+/** Collects, stores and serves the golden signals of critical paths. */
 export const criticalPathsPlugin = createBackendPlugin({
   pluginId: 'critical-paths',
   register(env) {
-    env.registerInit({ deps: {}, async init() {} });
+    const sources = new Map<string, TelemetrySource>();
+    env.registerExtensionPoint(telemetrySourcesExtensionPoint, {
+      addSource(source) {
+        if (sources.has(source.id)) {
+          throw new Error(`There is a telemetry source "${source.id}" already`);
+        }
+        sources.set(source.id, source);
+      },
+    });
+    env.registerInit({
+      deps: {
+        auth: coreServices.auth,
+        catalog: catalogServiceRef,
+        config: coreServices.rootConfig,
+        database: coreServices.database,
+        httpAuth: coreServices.httpAuth,
+        httpRouter: coreServices.httpRouter,
+        logger: coreServices.logger,
+        permissions: coreServices.permissions,
+        permissionsRegistry: coreServices.permissionsRegistry,
+        scheduler: coreServices.scheduler,
+      },
+      async init(deps) {
+        const { auth, catalog, logger, httpAuth, permissions } = deps;
+        const settings = readSettings(deps.config);
+        const store = await DatabaseSignalStore.create({
+          database: deps.database,
+        });
+        const directory = new PathDirectory({ catalog, auth, logger });
+        const collector = new Collector({
+          store,
+          directory,
+          sources,
+          settings,
+          logger,
+        });
+        const figures = new FigureService({ store, directory, settings });
+        const service = new PathService({
+          figures,
+          directory,
+          store,
+          settings,
+        });
+        deps.permissionsRegistry.addPermissions(criticalPathsPermissions);
+        const { collect } = await scheduleCollection({
+          collector,
+          store,
+          settings,
+          logger,
+          scheduler: deps.scheduler,
+        });
+        deps.httpRouter.use(
+          await createRouter({
+            service,
+            httpAuth,
+            permissions,
+            collect,
+            openapi: parse(
+              await readFile(
+                resolvePackagePath(
+                  '@rocket/plugin-critical-paths-backend',
+                  'src/schema/openapi.yaml',
+                ),
+                'utf8',
+              ),
+            ),
+          }),
+        );
+      },
+    });
   },
 });

@@ -1,0 +1,44 @@
+import type { HumanDuration } from '@backstage/types';
+import type { SchedulerServiceTaskScheduleDefinitionConfig } from '@backstage/backend-plugin-api';
+
+export interface Config {
+  /** Critical paths: collection and storage of their golden signals. */
+  criticalPaths?: {
+    collector?: {
+      /**
+       * How often a collection cycle starts and how long one may hold its lock.
+       * Default: every 15 seconds, at most 10 minutes.
+       */
+      schedule?: SchedulerServiceTaskScheduleDefinitionConfig;
+      /** How long after a minute's end it is read. Default: 15 seconds. */
+      delay?: HumanDuration | string;
+      /**
+       * How far back recent minutes are read again in each cycle, for data that
+       * came late. Default: 5 minutes; at most 5 hours.
+       */
+      correction?: HumanDuration | string;
+      /** How far back missing data is fetched from the source. Default: 30 days. */
+      backfill?: HumanDuration | string;
+      /** How long a cycle goes on with back-filling before it ends. Default: 45 seconds. */
+      budget?: HumanDuration | string;
+      /**
+       * Number of requests to the telemetry sources after which a cycle does no
+       * further back-filling. Default: 40.
+       */
+      maxRequests?: number;
+    };
+    /** A feed that its source has not answered for this long is stale. Default: 5 minutes. */
+    staleAfter?: HumanDuration | string;
+    /**
+     * A step that has seen no request for this long is stale, although its
+     * source answers. Default: 15 minutes.
+     */
+    quietAfter?: HumanDuration | string;
+    retention?: {
+      /** How long minute rows are kept. Default: 3 days; at least 2 days. */
+      minutes?: HumanDuration | string;
+      /** How long hour rows are kept. Default: 400 days; at least 31 days. */
+      hours?: HumanDuration | string;
+    };
+  };
+}

@@ -1,0 +1,508 @@
+import type { LoggerService } from '@backstage/backend-plugin-api';
+import type { ResolvedPath } from '@rocket/plugin-critical-paths-common';
+import type {
+  TelemetryResponse,
+  TelemetrySource,
+  TelemetryTarget,
+} from '@rocket/plugin-critical-paths-node';
+import type { PathDirectory } from '../service/PathDirectory';
+import type { CriticalPathsSettings } from '../settings';
+import { cellOfBucket } from '../store/cells';
+import { addRange } from '../store/ranges';
+import { seriesKey } from '../store/seriesKey';
+import type {
+  RowLevel,
+  Series,
+  SeriesDescriptor,
+  SignalStore,
+  StoredQuery,
+} from '../store/SignalStore';
+import { planBackfill, planLive, type Slice } from './plan';
+
+/** Longest time that one question to a source may take before the cycle goes on without it. */
+const FETCH_TIMEOUT_MS = 120_000;
+const MAX_QUERIES_PER_PATH = 8;
+const URLS_PER_CYCLE = 20;
+const URL_RETRY_SECONDS = 3600;
+const BACKOFF_START_SECONDS = 60;
+const BACKOFF_MAX_SECONDS = 1800;
+
+/** What one cycle did. */
+export interface CycleReport {
+  paths: number;
+  targets: number;
+  /** HTTP requests that the sources made. */
+  requests: number;
+  /** Series that could not be answered in full, by message. */
+  failures: Map<string, number>;
+  /** True when there is nothing left to back-fill. */
+  complete: boolean;
+}
+
+interface Wanted {
+  series: Series;
+  target: TelemetryTarget;
+}
+
+/** Outcome of one question: the ids that were stored and those that were not. */
+interface Outcome {
+  failed: Set<number>;
+  requests: number;
+  queries: TelemetryResponse['queries'];
+}
+
+/**
+ * Reads what the telemetry sources know and stores it. A cycle first reads the
+ * newest minutes of everything (with the last few again, for late data), then
+ * fills gaps, newest first, until its budget is used up. Every answer is stored
+ * in one transaction together with the note that it was answered, so a cycle
+ * can be killed at any point and the next one goes on from there.
+ */
+export class Collector {
+  readonly #store: SignalStore;
+  readonly #directory: Pick<PathDirectory, 'model'>;
+  readonly #sources: ReadonlyMap<string, TelemetrySource>;
+  readonly #settings: CriticalPathsSettings;
+  readonly #logger: LoggerService;
+  readonly #now: () => number;
+  /** Series whose gaps a source could not fill, with the time (s) to try again. */
+  readonly #backoff = new Map<number, { until: number; wait: number }>();
+  readonly #urlAsked = new Map<number, number>();
+  #lastFailures = '';
+
+  constructor(options: {
+    store: SignalStore;
+    directory: Pick<PathDirectory, 'model'>;
+    sources: ReadonlyMap<string, TelemetrySource>;
+    settings: CriticalPathsSettings;
+    logger: LoggerService;
+    now?: () => number;
+  }) {
+    this.#store = options.store;
+    this.#directory = options.directory;
+    this.#sources = options.sources;
+    this.#settings = options.settings;
+    this.#logger = options.logger;
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** Runs one cycle. Rejects only when the catalog or the database is away, or on abort. */
+  async runCycle(signal: AbortSignal): Promise<CycleReport> {
+    const started = this.#now();
+    // The last minute that is over and has had time to arrive.
+    const until = Math.floor(
+      (started - this.#settings.delaySeconds * 1000) / 60_000,
+    );
+    const { paths } = await this.#directory.model({ fresh: true });
+    const wanted = await this.#register(paths, started);
+    await this.#forgetFuture(wanted, until);
+
+    const report: CycleReport = {
+      paths: paths.size,
+      targets: wanted.length,
+      requests: 0,
+      failures: new Map(),
+      complete: true,
+    };
+    const bySource = new Map<string, Wanted[]>();
+    for (const item of wanted) {
+      const id = item.series.selection.source;
+      bySource.set(id, [...(bySource.get(id) ?? []), item]);
+    }
+    // A slow or failing source must not hold up the others.
+    const outcomes = await Promise.allSettled(
+      [...bySource].map(([id, items]) =>
+        this.#collectSource(id, items, { until, started, signal, report }),
+      ),
+    );
+    const broken = outcomes.find(o => o.status === 'rejected');
+    if (broken) {
+      throw broken.reason;
+    }
+    signal.throwIfAborted();
+    this.#logFailures(report);
+    return report;
+  }
+
+  async #register(
+    paths: ReadonlyMap<string, ResolvedPath>,
+    now: number,
+  ): Promise<Wanted[]> {
+    const found = new Map<
+      string,
+      { descriptor: SeriesDescriptor; thresholdsMs: number[] }
+    >();
+    for (const { path, steps } of paths.values()) {
+      const thresholdsMs = [
+        ...new Set(path.objectives.flatMap(o => o.thresholdMs ?? [])),
+      ].sort((a, b) => a - b);
+      for (const step of steps) {
+        for (const member of step.members) {
+          // Nothing can be said about a component that the catalog does not have.
+          if (member.known) {
+            const descriptor = {
+              pathRef: path.entityRef,
+              componentRef: member.entityRef,
+              step: step.name,
+              selection: member.selection,
+            };
+            found.set(seriesKey(descriptor), { descriptor, thresholdsMs });
+          }
+        }
+      }
+    }
+    const list = [...found.values()];
+    const series = await this.#store.registerSeries(
+      list.map(item => item.descriptor),
+      Math.floor(now / 1000),
+    );
+    return series.map((one, index) => ({
+      series: one,
+      target: {
+        key: String(one.id),
+        account: one.selection.account,
+        appName: one.selection.appName,
+        criticalPath: one.selection.criticalPath,
+        operation: one.selection.operation,
+        thresholdsMs: list[index].thresholdsMs,
+      },
+    }));
+  }
+
+  /** A clock that was ahead and was put right has "answered" minutes that had not happened; ask for them again. */
+  async #forgetFuture(wanted: Wanted[], until: number): Promise<void> {
+    const ahead = wanted.filter(
+      ({ series }) => (series.watermarkAt ?? 0) > until + 1,
+    );
+    if (ahead.length > 0) {
+      this.#logger.warn(
+        `The clock went back: ${ahead.length} feeds were read up to a time that is still to come; they are read again`,
+      );
+      await this.#store.truncateCoverage(
+        ahead.map(item => item.series.id),
+        until,
+      );
+      for (const { series } of ahead) {
+        series.covered = series.covered
+          .map<[number, number]>(r => [r[0], Math.min(r[1], until)])
+          .filter(r => r[1] > r[0]);
+        series.watermarkAt = series.covered[series.covered.length - 1]?.[1];
+      }
+    }
+  }
+
+  async #collectSource(
+    id: string,
+    items: Wanted[],
+    cycle: {
+      until: number;
+      started: number;
+      signal: AbortSignal;
+      report: CycleReport;
+    },
+  ): Promise<void> {
+    const { until, signal, report } = cycle;
+    const source = this.#sources.get(id);
+    if (!source) {
+      const message = `no telemetry source "${id}" is installed; there is ${
+        [...this.#sources.keys()].join(', ') || 'none'
+      }`;
+      await this.#fail(
+        [{ seriesIds: items.map(i => i.series.id), message }],
+        report,
+      );
+      return;
+    }
+    const byId = new Map(items.map(item => [item.series.id, item]));
+    const queries = new Map<string, StoredQuery[]>();
+    const failed = new Set<number>();
+    const run = async (slice: Slice) => {
+      const targets = slice.seriesIds.map(seriesId => byId.get(seriesId)!);
+      const outcome = await this.#ask(source, targets, slice, signal, report);
+      outcome.failed.forEach(seriesId => failed.add(seriesId));
+      return outcome;
+    };
+
+    for (const slice of planLive(
+      items.map(i => i.series),
+      until,
+      this.#settings.correctionMinutes,
+    )) {
+      if (signal.aborted) {
+        return;
+      }
+      const outcome = await run(slice);
+      this.#keepQueries(queries, source, byId, outcome.queries);
+    }
+    if (queries.size > 0) {
+      await this.#store.saveQueries(queries, Math.floor(this.#now() / 1000));
+    }
+    await this.#findUrls(source, items, failed);
+    await this.#backfill(items, failed, run, cycle);
+  }
+
+  async #backfill(
+    items: Wanted[],
+    failed: Set<number>,
+    run: (slice: Slice) => Promise<Outcome>,
+    cycle: {
+      until: number;
+      started: number;
+      signal: AbortSignal;
+      report: CycleReport;
+    },
+  ): Promise<void> {
+    const { until, started, signal, report } = cycle;
+    const seconds = () => Math.floor(this.#now() / 1000);
+    const eligible = items
+      .map(item => item.series)
+      .filter(
+        ({ id }) =>
+          !failed.has(id) && (this.#backoff.get(id)?.until ?? 0) <= seconds(),
+      );
+    if (eligible.length < items.length) {
+      report.complete = false;
+    }
+    let slices = 0;
+    for (const slice of planBackfill(eligible, until, this.#settings)) {
+      const spent = (this.#now() - started) / 1000;
+      // At least one slice, so that a cycle with many live requests still gets on.
+      const exhausted =
+        slices > 0 &&
+        (spent > this.#settings.budgetSeconds ||
+          report.requests >= this.#settings.maxRequests);
+      if (signal.aborted || exhausted) {
+        report.complete = false;
+        return;
+      }
+      const seriesIds = slice.seriesIds.filter(
+        id => (this.#backoff.get(id)?.until ?? 0) <= seconds(),
+      );
+      if (seriesIds.length === 0) {
+        continue;
+      }
+      slices += 1;
+      const outcome = await run({ ...slice, seriesIds });
+      for (const id of seriesIds) {
+        if (outcome.failed.has(id)) {
+          report.complete = false;
+          const wait = Math.min(
+            (this.#backoff.get(id)?.wait ?? BACKOFF_START_SECONDS / 2) * 2,
+            BACKOFF_MAX_SECONDS,
+          );
+          this.#backoff.set(id, { until: seconds() + wait, wait });
+        } else {
+          this.#backoff.delete(id);
+        }
+      }
+    }
+  }
+
+  /** Asks one question and stores what came back, per target success or failure. */
+  async #ask(
+    source: TelemetrySource,
+    items: Wanted[],
+    slice: Slice,
+    signal: AbortSignal,
+    report: CycleReport,
+  ): Promise<Outcome> {
+    const ids = items.map(item => item.series.id);
+    let response: TelemetryResponse;
+    try {
+      response = await withTimeout(
+        inner =>
+          source.fetch({
+            targets: items.map(item => item.target),
+            from: new Date(slice.from * 60_000),
+            to: new Date(slice.to * 60_000),
+            stepSeconds: slice.level === 'minute' ? 60 : 3600,
+            signal: inner,
+          }),
+        FETCH_TIMEOUT_MS,
+        signal,
+      );
+    } catch (error) {
+      if (!signal.aborted) {
+        report.requests += 1;
+        await this.#fail(
+          [{ seriesIds: ids, message: messageOf(error) }],
+          report,
+        );
+      }
+      return { failed: new Set(ids), requests: 1, queries: [] };
+    }
+    report.requests += response.requests;
+
+    const asked = new Set(ids);
+    const failed = new Set<number>();
+    const failures = response.failures
+      .map(({ keys, message }) => ({
+        message,
+        seriesIds: keys.map(Number).filter(id => asked.has(id)),
+      }))
+      .filter(failure => failure.seriesIds.length > 0);
+    failures.forEach(f => f.seriesIds.forEach(id => failed.add(id)));
+    const step = stepMinutes(slice.level);
+    const cells = new Map(
+      response.results.map(({ key, buckets }) => [
+        Number(key),
+        buckets
+          .map(bucket => ({
+            at: Math.floor(bucket.start / (60 * step)) * step,
+            ...cellOfBucket(bucket),
+          }))
+          .filter(cell => cell.at >= slice.from && cell.at < slice.to),
+      ]),
+    );
+    const answered = ids.filter(id => !failed.has(id));
+    if (answered.length > 0) {
+      await this.#store.replaceWindow({
+        level: slice.level,
+        from: slice.from,
+        to: slice.to,
+        time: Math.floor(this.#now() / 1000),
+        entries: answered.map(seriesId => ({
+          seriesId,
+          cells: cells.get(seriesId) ?? [],
+        })),
+      });
+      for (const { series } of items) {
+        if (!failed.has(series.id)) {
+          series.covered = addRange(series.covered, slice.from, slice.to);
+          series.watermarkAt = series.covered[series.covered.length - 1][1];
+        }
+      }
+    }
+    if (failures.length > 0) {
+      await this.#fail(failures, report);
+    }
+    return { failed, requests: response.requests, queries: response.queries };
+  }
+
+  async #fail(
+    failures: { seriesIds: number[]; message: string }[],
+    report: CycleReport,
+  ): Promise<void> {
+    for (const { seriesIds, message } of failures) {
+      report.failures.set(
+        message,
+        (report.failures.get(message) ?? 0) + seriesIds.length,
+      );
+    }
+    await this.#store.recordFailures(failures, Math.floor(this.#now() / 1000));
+  }
+
+  #keepQueries(
+    kept: Map<string, StoredQuery[]>,
+    source: TelemetrySource,
+    byId: Map<number, Wanted>,
+    queries: TelemetryResponse['queries'],
+  ): void {
+    for (const { keys, account, query } of queries) {
+      const paths = new Set(
+        keys.flatMap(key => byId.get(Number(key))?.series.pathRef ?? []),
+      );
+      for (const pathRef of paths) {
+        const list = kept.get(pathRef) ?? [];
+        if (list.length < MAX_QUERIES_PER_PATH) {
+          list.push({ source: source.id, account, query });
+        }
+        kept.set(pathRef, list);
+      }
+    }
+  }
+
+  async #findUrls(
+    source: TelemetrySource,
+    items: Wanted[],
+    failed: Set<number>,
+  ): Promise<void> {
+    if (!source.applicationUrl) {
+      return;
+    }
+    const now = Math.floor(this.#now() / 1000);
+    const due = items
+      .filter(
+        ({ series }) =>
+          !series.sourceUrl &&
+          !failed.has(series.id) &&
+          now - (this.#urlAsked.get(series.id) ?? 0) > URL_RETRY_SECONDS,
+      )
+      .slice(0, URLS_PER_CYCLE);
+    const found: { seriesId: number; url: string }[] = [];
+    for (const { series } of due) {
+      this.#urlAsked.set(series.id, now);
+      try {
+        const url = await source.applicationUrl({
+          account: series.selection.account,
+          appName: series.selection.appName,
+        });
+        if (url) {
+          found.push({ seriesId: series.id, url });
+        }
+      } catch (error) {
+        this.#logger.debug(
+          `No link for ${series.componentRef}: ${messageOf(error)}`,
+        );
+      }
+    }
+    if (found.length > 0) {
+      await this.#store.setSourceUrls(found);
+    }
+  }
+
+  /** A lasting failure is logged when it starts, changes or ends, not four times a minute. */
+  #logFailures(report: CycleReport): void {
+    const lines = [...report.failures]
+      .map(([message, count]) => `${count} of ${report.targets}: ${message}`)
+      .sort();
+    const text = [...report.failures.keys()].sort().join('\n');
+    if (text !== this.#lastFailures) {
+      this.#lastFailures = text;
+      if (lines.length > 0) {
+        this.#logger.warn(`Some feeds could not be read. ${lines.join('. ')}`);
+      } else {
+        this.#logger.info('All feeds can be read again');
+      }
+    }
+  }
+}
+
+function stepMinutes(level: RowLevel): number {
+  return level === 'minute' ? 1 : 60;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Runs `work`, but no longer than `ms` and not beyond `signal`. */
+async function withTimeout<T>(
+  work: (signal: AbortSignal) => Promise<T>,
+  ms: number,
+  signal: AbortSignal,
+): Promise<T> {
+  const controller = new AbortController();
+  let onAbort: () => void = () => {};
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    return await Promise.race([
+      work(controller.signal),
+      new Promise<never>((_, reject) => {
+        onAbort = () => reject(new Error('the collection was stopped'));
+        timer = setTimeout(
+          () => reject(new Error(`no answer within ${ms / 1000} s`)),
+          ms,
+        );
+        if (signal.aborted) {
+          onAbort();
+        }
+        signal.addEventListener('abort', onAbort, { once: true });
+      }),
+    ]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
+    controller.abort();
+  }
+}

@@ -1,0 +1,250 @@
+import type {
+  AuthService,
+  BackstageCredentials,
+  LoggerService,
+} from '@backstage/backend-plugin-api';
+import { CATALOG_FILTER_EXISTS } from '@backstage/catalog-client';
+import { stringifyEntityRef, type Entity } from '@backstage/catalog-model';
+import { ServiceUnavailableError, toError } from '@backstage/errors';
+import type { CatalogService } from '@backstage/plugin-catalog-node';
+import {
+  ANNOTATION_CRITICAL_PATH,
+  indexComponents,
+  parseCriticalPath,
+  resolvePath,
+  type ParsedCriticalPath,
+  type ResolvedPath,
+} from '@rocket/plugin-critical-paths-common';
+
+const PAGE_SIZE = 500;
+const COMPONENT_FIELDS = [
+  'kind',
+  'metadata.namespace',
+  'metadata.name',
+  'metadata.title',
+  'metadata.annotations',
+  'spec.owner',
+];
+/** How long what a caller may see is remembered, so that a board that polls does not ask the catalog each time. */
+const VISIBLE_FOR_MS = 10_000;
+const MAX_CALLERS = 500;
+
+/** All paths of the catalog with their applications. */
+export interface PathModel {
+  paths: Map<string, ResolvedPath>;
+  components: Map<string, Entity>;
+}
+
+/**
+ * Reads the critical paths of the catalog. The model is read as the plugin
+ * itself and serves collection and arithmetic; what a caller gets to see is
+ * decided by {@link visibleTo}.
+ */
+export class PathDirectory {
+  readonly #options: {
+    catalog: CatalogService;
+    auth: AuthService;
+    logger: LoggerService;
+    maxAgeMs: number;
+    now: () => number;
+  };
+  #model?: { at: number; value: Promise<PathModel> };
+  readonly #visible = new Map<
+    string,
+    { at: number; value: Promise<Set<string>> }
+  >();
+  #last?: { text: string; model: PathModel };
+  #reported = '';
+
+  constructor(options: {
+    catalog: CatalogService;
+    auth: AuthService;
+    logger: LoggerService;
+    maxAgeMs?: number;
+    now?: () => number;
+  }) {
+    this.#options = { maxAgeMs: 15_000, now: Date.now, ...options };
+  }
+
+  /** The paths as of at most `maxAgeMs` ago; read now when `fresh`. */
+  async model(options?: { fresh?: boolean }): Promise<PathModel> {
+    const now = this.#options.now();
+    if (
+      !this.#model ||
+      options?.fresh ||
+      now - this.#model.at > this.#options.maxAgeMs
+    ) {
+      const value = this.#load();
+      const entry = { at: now, value };
+      this.#model = entry;
+      value.catch(() => {
+        if (this.#model === entry) {
+          this.#model = undefined;
+        }
+      });
+    }
+    return this.#model.value;
+  }
+
+  /** Refs of the paths that the catalog shows to the caller. */
+  async visibleTo(credentials: BackstageCredentials): Promise<Set<string>> {
+    const principal = credentials.principal as {
+      type: string;
+      userEntityRef?: string;
+      subject?: string;
+    };
+    const key = `${principal.type}:${
+      principal.userEntityRef ?? principal.subject ?? ''
+    }`;
+    const now = this.#options.now();
+    const known = this.#visible.get(key);
+    if (known && now - known.at <= VISIBLE_FOR_MS) {
+      return known.value;
+    }
+    const value = this.#refs(credentials);
+    if (this.#visible.size >= MAX_CALLERS) {
+      this.#visible.clear();
+    }
+    this.#visible.set(key, { at: now, value });
+    value.catch(() => this.#visible.delete(key));
+    return value;
+  }
+
+  /** Which of the given entities the catalog shows to the caller. */
+  async visibleEntities(
+    entityRefs: string[],
+    credentials: BackstageCredentials,
+  ): Promise<Set<string>> {
+    const { items } = await this.#ask(() =>
+      this.#options.catalog.getEntitiesByRefs(
+        {
+          entityRefs,
+          fields: ['kind', 'metadata.namespace', 'metadata.name'],
+        },
+        { credentials },
+      ),
+    );
+    return new Set(entityRefs.filter((_, index) => items[index]));
+  }
+
+  async #refs(credentials: BackstageCredentials): Promise<Set<string>> {
+    return this.#ask(async () => {
+      const refs = new Set<string>();
+      for await (const page of this.#options.catalog.streamEntities(
+        {
+          filter: { kind: 'CriticalPath' },
+          fields: ['kind', 'metadata.namespace', 'metadata.name'],
+          pageSize: PAGE_SIZE,
+        },
+        { credentials },
+      )) {
+        page.forEach(entity => refs.add(stringifyEntityRef(entity)));
+      }
+      return refs;
+    });
+  }
+
+  async #load(): Promise<PathModel> {
+    const { catalog, auth } = this.#options;
+    const credentials = await auth.getOwnServiceCredentials();
+    return this.#ask(async () => {
+      const parsed: ParsedCriticalPath[] = [];
+      const faults: string[] = [];
+      for await (const page of catalog.streamEntities(
+        {
+          filter: { kind: 'CriticalPath' },
+          fields: ['apiVersion', 'kind', 'metadata', 'spec'],
+          pageSize: PAGE_SIZE,
+        },
+        { credentials },
+      )) {
+        for (const entity of page) {
+          try {
+            parsed.push(parseCriticalPath(entity));
+          } catch (error) {
+            faults.push(
+              `${stringifyEntityRef(entity)}: ${toError(error).message}`,
+            );
+          }
+        }
+      }
+      this.#report(faults);
+
+      const components = new Map<string, Entity>();
+      for await (const page of catalog.streamEntities(
+        {
+          filter: {
+            kind: 'Component',
+            [`metadata.annotations.${ANNOTATION_CRITICAL_PATH}`]:
+              CATALOG_FILTER_EXISTS,
+          },
+          fields: COMPONENT_FIELDS,
+          pageSize: PAGE_SIZE,
+        },
+        { credentials },
+      )) {
+        page.forEach(entity =>
+          components.set(stringifyEntityRef(entity), entity),
+        );
+      }
+      const named = [
+        ...new Set(
+          parsed.flatMap(path => path.steps.map(step => step.componentRef)),
+        ),
+      ].filter(ref => !components.has(ref));
+      if (named.length > 0) {
+        const { items } = await catalog.getEntitiesByRefs(
+          { entityRefs: named, fields: COMPONENT_FIELDS },
+          { credentials },
+        );
+        items.forEach((entity, index) => {
+          if (entity) {
+            components.set(named[index], entity);
+          }
+        });
+      }
+      const index = indexComponents(components.values());
+      return this.#reuse({
+        components,
+        paths: new Map(
+          parsed
+            .sort((a, b) => (a.entityRef < b.entityRef ? -1 : 1))
+            .map(path => [path.entityRef, resolvePath(path, index)]),
+        ),
+      });
+    });
+  }
+
+  /** The same object as before while the catalog says the same, so that nothing is worked out again. */
+  #reuse(model: PathModel): PathModel {
+    const text = JSON.stringify([[...model.paths], [...model.components]]);
+    if (this.#last?.text !== text) {
+      this.#last = { text, model };
+    }
+    return this.#last.model;
+  }
+
+  #report(faults: string[]): void {
+    const text = faults.sort().join('\n');
+    if (text !== this.#reported) {
+      this.#reported = text;
+      faults.forEach(fault =>
+        this.#options.logger.warn(`Left out of the collection: ${fault}`),
+      );
+    }
+  }
+
+  async #ask<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (toError(error).name === 'NotAllowedError') {
+        throw error;
+      }
+      throw new ServiceUnavailableError(
+        'The catalog cannot be read; try again in a moment',
+        error,
+      );
+    }
+  }
+}
