@@ -4,9 +4,9 @@ import {
   mockServices,
 } from '@backstage/backend-test-utils';
 import { ConflictError } from '@backstage/errors';
-import { createContext } from '../testing/context';
-import { startGitServer } from '../testing/gitServer';
-import { mockProvisioning } from '../testing/provisioning';
+import { createContext } from '../__testUtils__/context';
+import { startGitServer } from '../__testUtils__/gitServer';
+import { mockProvisioning } from '../__testUtils__/provisioning';
 import { createPublishLocalAction } from './publishLocal';
 
 const CANARY = 'canary-7f3a91-never-show';
