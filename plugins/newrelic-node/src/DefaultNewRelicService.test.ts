@@ -475,10 +475,17 @@ describe('DefaultNewRelicService', () => {
         maxConcurrency: 2,
         maxAliasesPerRequest: 1,
       });
+      let begun = 0;
+      const onRequest = () => {
+        begun += 1;
+      };
       const calls = [
-        service.query('main', ask('a', 'b', 'c')),
-        service.query('other', ask('d', 'e', 'f')),
+        service.query('main', ask('a', 'b', 'c'), { onRequest }),
+        service.query('other', ask('d', 'e', 'f'), { onRequest }),
       ];
+      // Turns are given without I/O, so whoever may begin has begun by now.
+      await new Promise(resolve => setImmediate(resolve));
+      expect(begun).toBe(2);
       while (server.seen.length < 2) {
         await realDelay(5);
       }
