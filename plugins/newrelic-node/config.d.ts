@@ -28,8 +28,8 @@ export interface Config {
     accounts?: Array<{
       /** Alias for annotations and `spec.steps[].telemetry.account`; unique. Letters, digits, '.', '_', '-'. */
       name: string;
-      /** Number of the New Relic account. */
-      id: number;
+      /** Number of the New Relic account; a string of digits when it comes from the environment. */
+      id: number | string;
       /** Data centre of the account. Default: US. */
       region?: 'US' | 'EU' | 'JP';
       /**

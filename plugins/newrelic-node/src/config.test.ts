@@ -76,6 +76,12 @@ describe('readNewRelicSettings', () => {
     expect(local.uiBaseUrl).toBeUndefined();
   });
 
+  it('takes the id as digits, as it comes from the environment', () => {
+    expect(read({ accounts: [{ ...account, id: '42' }] }).accounts[0].id).toBe(
+      42,
+    );
+  });
+
   it('takes uiBaseUrl without its trailing slash', () => {
     expect(
       read({ accounts: [{ ...account, uiBaseUrl: 'https://nr.example.com/' }] })
