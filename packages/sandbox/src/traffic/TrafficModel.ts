@@ -122,8 +122,7 @@ export class TrafficModel {
     for (const path of this.#paths) {
       const { load, factor } = this.#load(path, minute);
       for (const node of path.nodes) {
-        // Rounding by a golden-ratio sequence keeps the sum over several
-        // minutes within one event of the exact figure.
+        // Rounding up as often as the fraction says keeps the sum right.
         const jitter = (minute * GOLDEN + node.hash / 2 ** 32) % 1;
         const count = floor((load * node.share) / node.weight + jitter);
         if (count === 0) {
