@@ -108,9 +108,11 @@ describe('the real newrelic agent', () => {
       },
     );
     app = child;
-    for (const stream of [child.stdout!, child.stderr!]) {
-      stream.setEncoding('utf8').on('data', text => (output += text));
-    }
+    const keep = (text: string) => {
+      output += text;
+    };
+    child.stdout!.setEncoding('utf8').on('data', keep);
+    child.stderr!.setEncoding('utf8').on('data', keep);
     const match = await eventually(
       () => /listening on (\d+)/.exec(output)?.[1] ?? output.slice(-300),
       port => /^\d+$/.test(port),
@@ -219,11 +221,12 @@ describe('the real newrelic agent', () => {
     );
     const before = eventsOf(store, 'Transaction').length;
     await (await fetch(`${url}/answer?status=200`)).text();
-    await eventually(
+    const after = await eventually(
       () => eventsOf(store, 'Transaction').length,
       count => count > before,
       60_000,
     );
+    expect(after).toBeGreaterThan(before);
   }, 240_000);
 
   it('is refused with a wrong license key and leaves the application alone', async () => {

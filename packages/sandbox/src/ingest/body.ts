@@ -24,6 +24,52 @@ export interface BodyLimits {
   timeoutMs: number;
 }
 
+async function readRaw(
+  req: IncomingMessage,
+  limits: BodyLimits,
+): Promise<Buffer> {
+  const tooLarge = () =>
+    new HttpError(413, `The body has more than ${limits.maxBytes} bytes`);
+  if (Number(req.headers['content-length'] ?? 0) > limits.maxBytes) {
+    throw tooLarge();
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const listeners = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const on = (event: string, listener: (chunk: Buffer) => void) => {
+        req.on(event, listener);
+        listeners.signal.addEventListener('abort', () =>
+          req.off(event, listener),
+        );
+      };
+      timer = setTimeout(
+        () => reject(new HttpError(408, 'The body took too long to arrive')),
+        limits.timeoutMs,
+      );
+      on('data', chunk => {
+        size += chunk.length;
+        chunks.push(chunk);
+        if (size > limits.maxBytes) {
+          reject(tooLarge());
+        }
+      });
+      on('end', () => resolve());
+      on('close', () =>
+        reject(new HttpError(400, 'The connection ended before the body did')),
+      );
+      // A broken connection must not become an uncaught error later on.
+      req.on('error', () => {});
+    });
+  } finally {
+    clearTimeout(timer);
+    listeners.abort();
+  }
+  return Buffer.concat(chunks);
+}
+
 /**
  * Reads and decompresses (`gzip`, `deflate`) a body.
  * Throws `HttpError` 400, 408, 413 or 415.
@@ -63,50 +109,6 @@ export async function readBody(
     }
     throw new HttpError(400, `The body is not valid ${encoding}`);
   }
-}
-
-function readRaw(req: IncomingMessage, limits: BodyLimits): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const tooLarge = () =>
-      new HttpError(413, `The body has more than ${limits.maxBytes} bytes`);
-    if (Number(req.headers['content-length'] ?? 0) > limits.maxBytes) {
-      reject(tooLarge());
-      return;
-    }
-    const chunks: Buffer[] = [];
-    let size = 0;
-    const timer = setTimeout(
-      () => finish(new HttpError(408, 'The body took too long to arrive')),
-      limits.timeoutMs,
-    );
-    const finish = (error?: Error) => {
-      clearTimeout(timer);
-      req.off('data', onData);
-      req.off('end', onEnd);
-      req.off('close', onClose);
-      if (error) {
-        reject(error);
-      } else {
-        resolve(Buffer.concat(chunks));
-      }
-    };
-    const onData = (chunk: Buffer) => {
-      size += chunk.length;
-      if (size > limits.maxBytes) {
-        finish(tooLarge());
-      } else {
-        chunks.push(chunk);
-      }
-    };
-    const onEnd = () => finish();
-    const onClose = () =>
-      finish(new HttpError(400, 'The connection ended before the body did'));
-    req.on('data', onData);
-    req.on('end', onEnd);
-    req.on('close', onClose);
-    // A broken connection must not become an uncaught error later on.
-    req.on('error', () => {});
-  });
 }
 
 /** Parses JSON; throws `HttpError` 400 without repeating the text, which may hold personal data. */

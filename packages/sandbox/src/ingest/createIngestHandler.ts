@@ -26,6 +26,25 @@ export type IngestHandler = (
   res: ServerResponse,
 ) => Promise<boolean>;
 
+/** Counts requests per key and clock minute. */
+class Limiter {
+  #minute = 0;
+  #counts = new Map<string, number>();
+
+  constructor(readonly limit: number) {}
+
+  take(key: string, now: number): boolean {
+    const minute = Math.floor(now / 60_000);
+    if (minute !== this.#minute) {
+      this.#minute = minute;
+      this.#counts = new Map();
+    }
+    const count = (this.#counts.get(key) ?? 0) + 1;
+    this.#counts.set(key, count);
+    return count <= this.limit;
+  }
+}
+
 /**
  * The Event API (`POST /v1/accounts/<id>/events`) and the Metric API
  * (`POST /metric/v1`). Both take a license key in `Api-Key`, JSON, plain or
@@ -162,23 +181,4 @@ function send(res: ServerResponse, status: number, body: unknown): void {
       ...(status === 408 || status === 413 ? { Connection: 'close' } : {}),
     })
     .end(text);
-}
-
-/** Counts requests per key and clock minute. */
-class Limiter {
-  #minute = 0;
-  #counts = new Map<string, number>();
-
-  constructor(readonly limit: number) {}
-
-  take(key: string, now: number): boolean {
-    const minute = Math.floor(now / 60_000);
-    if (minute !== this.#minute) {
-      this.#minute = minute;
-      this.#counts = new Map();
-    }
-    const count = (this.#counts.get(key) ?? 0) + 1;
-    this.#counts.set(key, count);
-    return count <= this.limit;
-  }
 }

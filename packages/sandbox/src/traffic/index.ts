@@ -4,13 +4,13 @@ export {
   ScenarioError,
   type TrafficScenario,
 } from './scenario';
-export {
-  startTraffic,
-  type RunningTraffic,
-  type TrafficHistory,
-  type TrafficOptions,
-  type TrafficStore,
-} from './startTraffic';
+export type {
+  RunningTraffic,
+  TrafficHistory,
+  TrafficOptions,
+  TrafficStore,
+} from './Player';
+export { startTraffic } from './startTraffic';
 export {
   TrafficModel,
   type TrafficMarker,

@@ -2,7 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EventStore } from '../store/EventStore';
-import { startTraffic, type RunningTraffic } from './startTraffic';
+import type { RunningTraffic } from './Player';
+import { startTraffic } from './startTraffic';
 
 const ACCOUNT = 7;
 const HOUR = 3_600_000;
