@@ -1,4 +1,9 @@
-import { ZonedCalendar, isWeekend, isoWeek, type DayNumber } from './calendar';
+import {
+  ScenarioEvents,
+  type Effect,
+  type TrafficMarker,
+} from './ScenarioEvents';
+import { ZonedCalendar, isWeekend, type DayNumber } from './calendar';
 import { Random, hashInts, hashString } from './random';
 import type { TrafficScenario } from './scenario';
 
@@ -10,11 +15,6 @@ const DAY_MINUTES = 1440;
 /** z value of the 99th percentile of the standard normal distribution. */
 const Z99 = 2.3263478740408408;
 const GOLDEN = 0.6180339887498949;
-/** A deployment disturbs its application for this long. */
-const DEPLOYMENT_MINUTES = 4;
-const DEPLOYMENT_LATENCY_FACTOR = 1.35;
-const DEPLOYMENT_ERROR_RATE = 0.004;
-
 /** The requests that one application serves as one step of one path. */
 export interface TrafficStream {
   readonly path: string;
@@ -40,15 +40,6 @@ export interface TrafficRequest {
   error: boolean;
 }
 
-/** Something that happened to an application: an event of its own type. */
-export interface TrafficMarker {
-  eventType: 'Deployment' | 'NrAiIncident';
-  application: string;
-  /** Epoch milliseconds. */
-  timestamp: number;
-  attributes: Record<string, string | number | boolean>;
-}
-
 interface Node extends TrafficStream {
   hash: number;
   medianMs: number;
@@ -69,14 +60,6 @@ interface Path {
   nodes: Node[];
 }
 
-interface Effect {
-  application: string;
-  fromMinute: number;
-  toMinute: number;
-  latencyFactor: number;
-  errorRate: number;
-}
-
 interface Outcome {
   ms: number;
   status: string;
@@ -93,17 +76,16 @@ interface Outcome {
 export class TrafficModel {
   readonly streams: readonly TrafficStream[];
   readonly #scenario: TrafficScenario;
-  readonly #anchorDay: DayNumber;
   readonly #calendar: ZonedCalendar;
   readonly #seed: number;
   readonly #paths: Path[];
-  readonly #effects = new Map<number, Effect[]>();
+  readonly #events: ScenarioEvents;
 
   constructor(scenario: TrafficScenario, anchorDay: DayNumber) {
     this.#scenario = scenario;
-    this.#anchorDay = anchorDay;
     this.#calendar = new ZonedCalendar(scenario.timeZone);
     this.#seed = hashString(scenario.seed);
+    this.#events = new ScenarioEvents(scenario, this.#calendar, anchorDay);
     this.#paths = Object.entries(scenario.paths).map(([name, path]) => ({
       name,
       hash: hashInts(this.#seed, hashString(name)),
@@ -117,7 +99,7 @@ export class TrafficModel {
 
   /** All stored requests of a minute, in order of time. */
   requestsOf(minute: number): TrafficRequest[] {
-    const effects = this.#effectsAt(minute);
+    const effects = this.#events.effectsAt(minute);
     const requests: TrafficRequest[] = [];
     for (const path of this.#paths) {
       const { load, factor } = this.#load(path, minute);
@@ -153,94 +135,7 @@ export class TrafficModel {
 
   /** Deployments and incidents with a time in [fromMs, toMs), in order of time. */
   markersBetween(fromMs: number, toMs: number): TrafficMarker[] {
-    const { deployments, incidents } = this.#scenario.events;
-    const markers: TrafficMarker[] = [];
-    for (const { application, when } of deployments) {
-      for (const at of this.#occurrences(when, fromMs, toMs)) {
-        markers.push(this.#deployment(application, at));
-      }
-    }
-    for (const incident of incidents) {
-      const lengthMs = incident.durationMinutes * MINUTE;
-      const delayMs =
-        min(incident.detectedAfterMinutes, incident.durationMinutes) * MINUTE;
-      // An incident closes once its condition has been false as long as it took to open.
-      for (const startedAt of this.#occurrences(
-        incident.when,
-        fromMs - lengthMs - delayMs,
-        toMs,
-      )) {
-        const openTime = startedAt + delayMs;
-        const recoveryTime = startedAt + lengthMs;
-        const closeTime = recoveryTime + delayMs;
-        const common = {
-          incidentId: uuid(
-            hashInts(this.#seed, hashString(incident.application)),
-            startedAt / MINUTE,
-          ),
-          openTime,
-          degradationTime: startedAt,
-          conditionName: incident.condition,
-          policyName: incident.policy,
-          priority: incident.priority,
-          title: `${incident.application}: ${incident.condition}`,
-          muted: false,
-        };
-        if (openTime >= fromMs && openTime < toMs) {
-          markers.push({
-            eventType: 'NrAiIncident',
-            application: incident.application,
-            timestamp: openTime,
-            attributes: { ...common, event: 'open' },
-          });
-        }
-        if (closeTime >= fromMs && closeTime < toMs) {
-          markers.push({
-            eventType: 'NrAiIncident',
-            application: incident.application,
-            timestamp: closeTime,
-            attributes: {
-              ...common,
-              event: 'close',
-              closeTime,
-              recoveryTime,
-              durationSeconds: (closeTime - openTime) / 1000,
-              closeCause: 'EVALUATOR',
-            },
-          });
-        }
-      }
-    }
-    return markers.sort((a, b) => a.timestamp - b.timestamp);
-  }
-
-  #deployment(application: string, at: number): TrafficMarker {
-    const { year, week } = isoWeek(this.#calendar.dayOf(at));
-    const hash = hashInts(this.#seed, hashString(application), at / MINUTE);
-    const weekday = new Date(this.#calendar.toLocal(at)).getUTCDay();
-    return {
-      eventType: 'Deployment',
-      application,
-      timestamp: at,
-      attributes: {
-        version: `${year}.${week}.${weekday}`,
-        deploymentType: 'ROLLING',
-        commit: Array.from({ length: 5 }, (_, i) =>
-          hashInts(hash, i).toString(16).padStart(8, '0'),
-        ).join(''),
-        user: 'pipeline',
-        description: `Release ${year}.${week}.${weekday} of ${application}`,
-        deploymentId: uuid(hash, at / MINUTE),
-      },
-    };
-  }
-
-  #occurrences(
-    when: TrafficScenario['events']['deployments'][number]['when'],
-    fromMs: number,
-    toMs: number,
-  ) {
-    return this.#calendar.occurrences(when, this.#anchorDay, fromMs, toMs);
+    return this.#events.markersBetween(fromMs, toMs);
   }
 
   #load(path: Path, minute: number): { load: number; factor: number } {
@@ -259,46 +154,6 @@ export class TrafficModel {
       load: path.requestsPerMinute * factor * weekend * ofDay * ofMinute,
       factor,
     };
-  }
-
-  #effectsAt(minute: number): Effect[] {
-    const day = floor(minute / DAY_MINUTES);
-    let ofDay = this.#effects.get(day);
-    if (!ofDay) {
-      ofDay = this.#effectsOfDay(day);
-      if (this.#effects.size > 200) {
-        this.#effects.clear();
-      }
-      this.#effects.set(day, ofDay);
-    }
-    return ofDay.filter(e => e.fromMinute <= minute && minute < e.toMinute);
-  }
-
-  #effectsOfDay(day: number): Effect[] {
-    const { deployments, slowdowns, incidents } = this.#scenario.events;
-    const all = [
-      ...deployments.map(event => ({
-        ...event,
-        durationMinutes: DEPLOYMENT_MINUTES,
-        latencyFactor: DEPLOYMENT_LATENCY_FACTOR,
-        errorRate: DEPLOYMENT_ERROR_RATE,
-      })),
-      ...slowdowns.map(event => ({ ...event, errorRate: 0 })),
-      ...incidents,
-    ];
-    return all.flatMap(event =>
-      this.#occurrences(
-        event.when,
-        (day * DAY_MINUTES - event.durationMinutes) * MINUTE,
-        (day + 1) * DAY_MINUTES * MINUTE,
-      ).map(at => ({
-        application: event.application,
-        fromMinute: at / MINUTE,
-        toMinute: at / MINUTE + event.durationMinutes,
-        latencyFactor: event.latencyFactor,
-        errorRate: event.errorRate,
-      })),
-    );
   }
 
   #nodes(pathName: string, path: TrafficScenario['paths'][string]): Node[] {
@@ -378,15 +233,4 @@ function sample(
 /** Normal, cut off at three standard deviations. */
 function bounded(random: Random): number {
   return max(-3, min(3, random.normal()));
-}
-
-/** A repeatable identifier in the form of a version 8 UUID. */
-function uuid(a: number, b: number): string {
-  const hex = [1, 2, 3, 4]
-    .map(i => hashInts(a, b, i).toString(16).padStart(8, '0'))
-    .join('');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(
-    13,
-    16,
-  )}-a${hex.slice(17, 20)}-${hex.slice(20)}`;
 }

@@ -13,7 +13,7 @@ export type {
 export { startTraffic } from './startTraffic';
 export {
   TrafficModel,
-  type TrafficMarker,
   type TrafficRequest,
   type TrafficStream,
 } from './TrafficModel';
+export type { TrafficMarker } from './ScenarioEvents';
