@@ -69,7 +69,7 @@ describe('rocket:deploy:local', () => {
         name: 'pay',
         owner: 'group:default/ledger',
         repository: 'pay',
-        ref: 'a'.repeat(40),
+        commit: 'a'.repeat(40),
         ...input,
       },
       workspacePath: workspace.path,

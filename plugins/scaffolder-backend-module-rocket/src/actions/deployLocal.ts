@@ -15,6 +15,8 @@ import type { ProvisioningService } from '@rocket/plugin-provisioning-node';
 import { parse } from 'yaml';
 import { explain, reasonOf } from '../lib/explain';
 
+/** A full commit id, SHA-1 or SHA-256. */
+const COMMIT_PATTERN = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const POLL_MS = 1_000;
 const DEFAULT_TIMEOUT_SECONDS = 600;
 /** Polls in a row without an answer before the step gives up. */
@@ -32,7 +34,7 @@ const examples = [
       name: card-limits
       owner: group:default/cards
       repository: \${{ steps.publish.output.repository }}
-      ref: \${{ steps.publish.output.commit }}
+      commit: \${{ steps.publish.output.commit }}
       criticalPath: card-authorization`,
   },
 ];
@@ -168,13 +170,21 @@ export function createDeployLocalAction(options: {
             .string()
             .regex(SERVICE_NAME_PATTERN)
             .describe("Name of the repository on Rocket's own Git host"),
+        commit: z =>
+          z
+            .string()
+            .regex(COMMIT_PATTERN)
+            .optional()
+            .describe('Full id of the commit to run'),
         ref: z =>
           z
             .string()
             .min(1)
-            .max(255)
+            .max(200)
             .optional()
-            .describe('Commit, branch or tag. Default: the default branch'),
+            .describe(
+              'Branch or tag, when no commit is given. Default: the default branch',
+            ),
         entityRef: z =>
           z
             .string()
@@ -205,7 +215,8 @@ export function createDeployLocalAction(options: {
       },
     },
     async handler(ctx) {
-      const { name, owner, repository, ref } = ctx.input;
+      const { name, owner, repository } = ctx.input;
+      const ref = ctx.input.commit ?? ctx.input.ref;
       const request = {
         name,
         owner,

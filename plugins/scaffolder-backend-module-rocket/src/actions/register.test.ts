@@ -149,7 +149,7 @@ describe('rocket:register', () => {
     [
       'there is no such file',
       { 'catalog-info.yaml': null },
-      /^catalogInfoPath: cannot read catalog-info.yaml: there is no such file/,
+      /^path: cannot read catalog-info.yaml: there is no such file/,
     ],
     ['no entity', { 'catalog-info.yaml': '---\n' }, /holds no entity/],
     ['bad YAML', { 'catalog-info.yaml': 'a: [\n' }, /document 1: .*line/s],

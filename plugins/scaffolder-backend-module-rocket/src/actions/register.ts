@@ -57,7 +57,7 @@ export function createRegisterAction(options: {
             .regex(COMMIT_PATTERN)
             .describe('Full id of the commit that holds them'),
         branch: z => z.string().max(255).optional().describe('Its branch'),
-        catalogInfoPath: z =>
+        path: z =>
           z
             .string()
             .optional()
@@ -86,7 +86,7 @@ export function createRegisterAction(options: {
       const { repository, commit, branch } = ctx.input;
       const entities = await readEntities(
         ctx.workspacePath,
-        ctx.input.catalogInfoPath ?? 'catalog-info.yaml',
+        ctx.input.path ?? 'catalog-info.yaml',
       );
       const refs = entities.map(entity => stringifyEntityRef(entity));
       ctx.output('entityRef', mainEntityRef(entities));

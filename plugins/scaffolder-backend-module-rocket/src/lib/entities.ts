@@ -109,7 +109,7 @@ export async function readEntities(
     text = await readWorkspaceFile(workspacePath, catalogInfoPath);
   } catch (error) {
     throw new InputError(
-      `catalogInfoPath: cannot read ${catalogInfoPath}: ${describe(error)}`,
+      `path: cannot read ${catalogInfoPath}: ${describe(error)}`,
     );
   }
   const inliner = new Inliner(workspacePath, catalogInfoPath);
