@@ -75,10 +75,7 @@ describe('the demo organisation', () => {
   it('leaves no file of the folder out', () => {
     const reached = new Set(entities.map(e => relative(EXAMPLES, e.file)));
     const all = (readdirSync(EXAMPLES, { recursive: true }) as string[]).filter(
-      name =>
-        name.endsWith('.yaml') &&
-        !name.startsWith(join('apis', 'openapi')) &&
-        name !== 'traffic.yaml',
+      name => name.endsWith('.yaml') && name !== 'traffic.yaml',
     );
     expect([...reached].sort()).toEqual(all.sort());
   });
@@ -246,77 +243,74 @@ describe('the critical paths', () => {
 });
 
 describe('the OpenAPI documents', () => {
-  const folder = join(EXAMPLES, 'apis', 'openapi');
-
-  it('are those that the catalog embeds', () => {
-    const embedded = ofKind('API').map(api =>
-      relative(folder, join(dirname(api.file), api.spec.definition.$text)),
-    );
-    expect(embedded.sort()).toEqual(readdirSync(folder).sort());
-    expect(embedded.length).toBeGreaterThanOrEqual(8);
+  it('are enough for a look around', () => {
+    expect(ofKind('API').length).toBeGreaterThanOrEqual(8);
   });
 
-  describe.each(readdirSync(folder))('%s', file => {
-    const path = join(folder, file);
+  describe.each(ofKind('API').map(api => [api.metadata.name, api] as const))(
+    '%s',
+    (_, api) => {
+      // Inline: the catalog does not follow `$text` in files on disk.
+      const text: string = api.spec.definition;
 
-    it('is a valid OpenAPI 3.1 document', async () => {
-      const document = (await SwaggerParser.validate(path)) as any;
-      expect(document.openapi).toMatch(/^3\.1\./);
-      const operations = Object.values<any>(document.paths).flatMap(item =>
-        Object.values<any>(item),
-      );
-      const ids = operations.map(o => o.operationId);
-      expect(new Set(ids).size).toBe(ids.length);
-      const failures = operations
-        .flatMap(o => Object.entries<any>(o.responses))
-        .filter(([status]) => Number(status) >= 400);
-      expect(failures.length).toBeGreaterThan(operations.length);
-      for (const [, response] of failures) {
-        expect(Object.keys(response.content)).toEqual([
-          'application/problem+json',
-        ]);
-      }
-    });
+      it('is a valid OpenAPI 3.1 document', async () => {
+        const document = (await SwaggerParser.validate(parse(text))) as any;
+        expect(document.openapi).toMatch(/^3\.1\./);
+        const operations = Object.values<any>(document.paths).flatMap(item =>
+          Object.values<any>(item),
+        );
+        const ids = operations.map(o => o.operationId);
+        expect(new Set(ids).size).toBe(ids.length);
+        const failures = operations
+          .flatMap(o => Object.entries<any>(o.responses))
+          .filter(([status]) => Number(status) >= 400);
+        expect(failures.length).toBeGreaterThan(operations.length);
+        for (const [, response] of failures) {
+          expect(Object.keys(response.content)).toEqual([
+            'application/problem+json',
+          ]);
+        }
+      });
 
-    it('has examples that obey its schemas', async () => {
-      const document = (await SwaggerParser.dereference(path)) as any;
-      const ajv = new Ajv2020({ strict: false, allErrors: true });
-      addFormats(ajv);
-      let checked = 0;
-      const check = (at: string, schema: object, value: unknown) => {
-        const valid = ajv.validate(schema, value);
-        expect({ at, errors: valid ? [] : ajv.errors }).toEqual({
-          at,
-          errors: [],
-        });
-        checked += 1;
-      };
-      const walk = (node: any, at: string) => {
-        if (typeof node !== 'object' || node === null) return;
-        if (node.schema && node.example !== undefined) {
-          check(at, node.schema, node.example);
-        }
-        if (node.type && Array.isArray(node.examples)) {
-          node.examples.forEach((e: unknown) => check(at, node, e));
-        }
-        for (const [key, value] of Object.entries(node)) {
-          if (key !== 'example' && key !== 'examples')
-            walk(value, `${at}/${key}`);
-        }
-      };
-      walk(document, '');
-      expect(checked).toBeGreaterThan(10);
-    });
+      it('has examples that obey its schemas', async () => {
+        const document = (await SwaggerParser.dereference(parse(text))) as any;
+        const ajv = new Ajv2020({ strict: false, allErrors: true });
+        addFormats(ajv);
+        let checked = 0;
+        const check = (at: string, schema: object, value: unknown) => {
+          const valid = ajv.validate(schema, value);
+          expect({ at, errors: valid ? [] : ajv.errors }).toEqual({
+            at,
+            errors: [],
+          });
+          checked += 1;
+        };
+        const walk = (node: any, at: string) => {
+          if (typeof node !== 'object' || node === null) return;
+          if (node.schema && node.example !== undefined) {
+            check(at, node.schema, node.example);
+          }
+          if (node.type && Array.isArray(node.examples)) {
+            node.examples.forEach((e: unknown) => check(at, node, e));
+          }
+          for (const [key, value] of Object.entries(node)) {
+            if (key !== 'example' && key !== 'examples')
+              walk(value, `${at}/${key}`);
+          }
+        };
+        walk(document, '');
+        expect(checked).toBeGreaterThan(10);
+      });
 
-    it('writes money as decimal strings', () => {
-      const text = readFileSync(path, 'utf8');
-      const document = parse(text);
-      // Unquoted times turn into dates in YAML 1.1, which the API pages read.
-      expect(text).not.toMatch(/: \d{4}-\d{2}-\d{2}/);
-      expect(document.components.schemas.Money.properties.amount.type).toBe(
-        'string',
-      );
-      expect(text).not.toMatch(/type: number/);
-    });
-  });
+      it('writes money as decimal strings', () => {
+        const document = parse(text);
+        // Unquoted times turn into dates in YAML 1.1, which the API pages read.
+        expect(text).not.toMatch(/: \d{4}-\d{2}-\d{2}/);
+        expect(document.components.schemas.Money.properties.amount.type).toBe(
+          'string',
+        );
+        expect(text).not.toMatch(/type: number/);
+      });
+    },
+  );
 });
