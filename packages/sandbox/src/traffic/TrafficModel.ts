@@ -112,7 +112,9 @@ export class TrafficModel {
         }
         const random = new Random(hashInts(node.hash, minute));
         for (let i = 0; i < count; i++) {
-          const timestamp = minute * MINUTE + floor(random.next() * MINUTE);
+          // Spread over the minute: few events stand for many even arrivals.
+          const timestamp =
+            minute * MINUTE + floor(((i + random.next()) / count) * MINUTE);
           const { ms, status, error } = sample(node, random, effects, factor);
           requests.push({
             stream: node,
