@@ -114,37 +114,62 @@ async function counting(args: string[]): Promise<Count> {
   return { passed: Number(match[1]), failed: failed || (code === 0 ? 0 : 1) };
 }
 
+/** One run of the browser tests whose file names begin so. */
+async function browserTests(
+  files: string,
+  env: NodeJS.ProcessEnv,
+): Promise<Count> {
+  const output = results('playwright.json');
+  rmSync(output, { force: true });
+  const code = await run('yarn', ['playwright', 'test', files], {
+    ...env,
+    PLAYWRIGHT_JSON_OUTPUT_NAME: output,
+  });
+  if (!existsSync(output)) return { passed: 0, failed: 1 };
+  const { stats } = JSON.parse(readFileSync(output, 'utf8'));
+  // A test that did not run because the one before it failed is no success.
+  const failed = stats.unexpected + stats.skipped;
+  return {
+    passed: stats.expected + stats.flaky,
+    failed: failed || (code === 0 ? 0 : 1),
+  };
+}
+
 async function e2e(): Promise<Count> {
   const chromium = findChromium();
   await buildPortal({});
   const noDocs = await prepareTechDocs();
+  rmSync(join(ROOT, 'e2e-artifacts'), { recursive: true, force: true });
   mkdirSync(join(STATE, 'test'), { recursive: true });
   const dataDir = mkdtempSync(join(STATE, 'test', 'e2e-'));
-  const portal = await startPortal({
+  const options = {
     port: Number(process.env.ROCKET_E2E_PORT ?? 7307),
     dataDir,
     traffic: true,
-    logDir: join(STATE, 'test', 'e2e-log'),
-  });
-  const output = results('playwright.json');
-  rmSync(output, { force: true });
+  };
+  const counts: Count[] = [];
   try {
-    const code = await run('yarn', ['playwright', 'test'], {
-      PLAYWRIGHT_URL: portal.url,
-      PLAYWRIGHT_JSON_OUTPUT_NAME: output,
-      CHROMIUM_PATH: chromium,
-      ROCKET_E2E_DOCS: noDocs ? '' : 'yes',
-    });
-    if (!existsSync(output)) return { passed: 0, failed: 1 };
-    const { stats } = JSON.parse(readFileSync(output, 'utf8'));
-    return {
-      passed: stats.expected + stats.flaky,
-      failed: stats.unexpected || (code === 0 ? 0 : 1),
-    };
+    for (const files of ['1-', '2-']) {
+      const portal = await startPortal({
+        ...options,
+        logDir: join(STATE, 'test', `e2e-log-${files}`),
+      });
+      try {
+        counts.push(
+          await browserTests(`e2e-tests/${files}`, {
+            PLAYWRIGHT_URL: portal.url,
+            CHROMIUM_PATH: chromium,
+            ROCKET_E2E_DOCS: noDocs ? '' : 'yes',
+          }),
+        );
+      } finally {
+        await portal.stop();
+      }
+    }
   } finally {
-    await portal.stop();
     rmSync(dataDir, { recursive: true, force: true });
   }
+  return add(counts);
 }
 
 const PARTS: Record<string, () => Promise<Count>> = {
@@ -152,6 +177,7 @@ const PARTS: Record<string, () => Promise<Count>> = {
     add([
       await oneCheck('yarn', ['tsc']),
       await oneCheck('yarn', ['tsc', '-p', 'scripts']),
+      await oneCheck('yarn', ['tsc', '-p', 'e2e-tests']),
     ]),
   lint: async () =>
     add([

@@ -1,0 +1,272 @@
+import { type Page, expect, test } from '@playwright/test';
+import { randomBytes, randomUUID } from 'node:crypto';
+import type {
+  BoardResponse,
+  PathDetail,
+} from '../plugins/critical-paths-common/src/api';
+import type { ServiceStatus } from '../plugins/provisioning-common/src/api';
+import { accessible, api, enter, picture, saveStory } from './support';
+
+/**
+ * The thread of the product, as a newcomer walks it: look at the board,
+ * scaffold a service, use it, and see its path move.
+ */
+test.describe.configure({ mode: 'serial' });
+
+const PATH = 'transaction-posting';
+const service = `e2e-ledger-${randomBytes(3).toString('hex')}`;
+let page: Page;
+
+test.beforeAll(async ({ browser }) => {
+  page = await browser.newPage();
+});
+test.afterAll(async () => {
+  await page.close();
+});
+
+const board = () => api<BoardResponse>(page, 'critical-paths/paths?window=1h');
+const path = () =>
+  api<PathDetail>(page, `critical-paths/paths/default/${PATH}?window=1h`);
+
+test('the home page shows critical paths, what the reader owns, and Create', async () => {
+  await enter(page);
+  await expect(page.getByText('Transaction service').first()).toBeVisible();
+  await expect(
+    page.getByRole('link', { name: 'Transaction service, Node.js' }),
+  ).toBeVisible();
+  await expect(page.getByText('Transaction posting').first()).toBeVisible();
+  const sidebar = page.getByRole('navigation').first();
+  for (const item of [
+    'Home',
+    'Critical paths',
+    'Catalog',
+    'APIs',
+    'Docs',
+    'Create',
+    'Notifications',
+    'Settings',
+  ]) {
+    await expect(
+      sidebar.getByText(item, { exact: true }).first(),
+    ).toBeVisible();
+  }
+  await picture(page, 'home');
+});
+
+test('the board fills with the figures of every critical path', async () => {
+  await expect
+    .poll(
+      async () =>
+        (await board()).rows.filter(row => row.signals.availability !== null)
+          .length,
+      { timeout: 180_000 },
+    )
+    .toBeGreaterThanOrEqual(5);
+  await page.goto('/critical-paths?window=1h');
+  await expect(page.getByText('Card authorization').first()).toBeVisible();
+  await expect(page.getByText('Wallet top-up').first()).toBeVisible();
+  await picture(page, 'board');
+  await accessible(page);
+
+  const { rows } = await board();
+  const missing = rows.find(row => row.name === 'wallet-top-up')!;
+  expect(['unknown', 'no-data']).toContain(missing.state);
+  expect(missing.unknownComponents).toEqual([
+    'component:default/wallet-transactions',
+  ]);
+});
+
+test('a path that names an unknown component says so on its page', async () => {
+  await page.goto('/critical-paths/default/wallet-top-up');
+  await expect(page.getByText('wallet-transactions').first()).toBeVisible();
+  await picture(page, 'path-unknown-component');
+});
+
+test('the form refuses a bad and a taken name at once', async () => {
+  await page.goto('/create/templates/default/transaction-service-nodejs');
+  const name = page.getByLabel(/^Name/).first();
+  await name.fill('transaction-service');
+  await expect(page.getByText(/taken|already/i).first()).toBeVisible();
+  for (const bad of [
+    'Wallet',
+    'a b',
+    '../etc',
+    '${{ x }}',
+    'x; rm -rf',
+    `a${'b'.repeat(64)}`,
+  ]) {
+    await name.fill(bad);
+    await page.getByRole('button', { name: /^(next|weiter)$/i }).click();
+    await expect(
+      page.getByLabel(/^Name/).first(),
+      `'${bad}' is refused`,
+    ).toBeVisible();
+  }
+  await picture(page, 'create-refused');
+});
+
+test('a scaffold ends in a running, registered service', async () => {
+  await page.goto('/create/templates/default/transaction-service-nodejs');
+  await page.getByLabel(/^Name/).first().fill(service);
+  await page
+    .getByLabel(/^Owner/)
+    .first()
+    .fill('ledger');
+  await page
+    .getByRole('option', { name: /ledger/i })
+    .first()
+    .click();
+  await page
+    .getByLabel(/^Description/)
+    .first()
+    .fill('Keeps the books of the end-to-end test.');
+  await picture(page, 'create-form');
+  await page.getByRole('button', { name: 'Next' }).click();
+
+  await page
+    .getByLabel(/^Business model/)
+    .first()
+    .click();
+  await page
+    .getByRole('option', { name: /payments/i })
+    .first()
+    .click();
+  await page
+    .getByRole('button', { name: /Critical path/ })
+    .first()
+    .click();
+  await page
+    .getByRole('option', { name: /Transaction posting/ })
+    .first()
+    .click();
+  await page.getByRole('radio', { name: /1\./ }).check({ force: true });
+  await picture(page, 'create-step');
+  await page.getByRole('button', { name: /Review/ }).click();
+  await picture(page, 'create-review');
+  await page.getByRole('button', { name: 'Create' }).last().click();
+
+  await expect(page.getByText('Publish the repository').first()).toBeVisible();
+  await picture(page, 'create-running');
+  await expect(
+    page
+      .getByRole('link', { name: 'Running service' })
+      .or(page.getByRole('button', { name: 'Running service' }))
+      .first(),
+  ).toBeVisible({ timeout: 200_000 });
+  await picture(page, 'create-done');
+
+  const status = await api<ServiceStatus>(
+    page,
+    `provisioning/services/${service}`,
+  );
+  expect(status.state).toBe('healthy');
+  const ready = await fetch(`${status.url}/readyz`);
+  expect(ready.status).toBe(200);
+});
+
+test('the catalog shows the service, its runtime, its API, its docs and its path', async () => {
+  await page.goto(`/catalog/default/component/${service}`);
+  await expect(
+    page.getByRole('heading', { name: new RegExp(service) }).first(),
+  ).toBeVisible();
+  await picture(page, 'component');
+  await page.goto(`/catalog/default/component/${service}/runtime`);
+  await expect(page.getByText(/healthy/i).first()).toBeVisible();
+  await picture(page, 'component-runtime');
+  await page.goto(`/catalog/default/component/${service}/critical-paths`);
+  await expect(page.getByText('Transaction posting').first()).toBeVisible();
+  await picture(page, 'component-critical-paths');
+  if (process.env.ROCKET_E2E_DOCS) {
+    await page.goto(`/docs/default/component/${service}`);
+    await expect(
+      page.getByRole('heading', { name: new RegExp(service, 'i') }).first(),
+    ).toBeVisible({ timeout: 90_000 });
+    await picture(page, 'component-docs');
+  }
+});
+
+test('traffic on the service moves its path on the board', async () => {
+  const before = await path();
+  const { url } = await api<ServiceStatus>(
+    page,
+    `provisioning/services/${service}`,
+  );
+
+  const post = async (target: string, body: unknown) => {
+    const response = await fetch(`${url}${target}`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'idempotency-key': randomUUID(),
+      },
+      body: JSON.stringify(body),
+    });
+    expect(response.status, await response.clone().text()).toBe(201);
+    return await response.json();
+  };
+  const account = (normalSide: string) =>
+    post('/v1/accounts', { currency: 'USD', kind: 'customer', normalSide });
+  const [a, b] = [await account('debit'), await account('credit')];
+  const transactions = 300;
+  for (let i = 0; i < transactions; i++) {
+    const amount = { value: '100', currency: 'USD' };
+    await post('/v1/transactions', {
+      legs: [
+        { accountId: a.id, direction: 'debit', amount },
+        { accountId: b.id, direction: 'credit', amount },
+      ],
+    });
+  }
+  saveStory({ service, url: url!, accountId: a.id, transactions });
+
+  // Agent, collector of the sandbox, NerdGraph, collector of the portal, store: the real way through.
+  const mine = (detail: PathDetail) =>
+    detail.applicationDetails.find(
+      app => app.entityRef === `component:default/${service}`,
+    );
+  await expect
+    .poll(async () => mine(await path())?.signals.valid ?? 0, {
+      timeout: 200_000,
+      intervals: [3000],
+    })
+    .toBeGreaterThanOrEqual(transactions);
+  const after = await path();
+  expect(mine(after)).toMatchObject({
+    joined: true,
+    known: true,
+    steps: ['post'],
+  });
+  expect(mine(after)!.signals.availability).toBe(1);
+  // It serves the entry step, so the path's own figures contain it.
+  expect(after.signals.valid).toBeGreaterThanOrEqual(
+    before.signals.valid + transactions,
+  );
+
+  await page.goto(`/critical-paths/default/${PATH}?window=1h`);
+  await expect(
+    page.getByRole('link', { name: new RegExp(service) }).first(),
+  ).toBeVisible();
+  await picture(page, 'path');
+  await accessible(page);
+});
+
+test('the other pages open', async () => {
+  for (const [name, url, text] of [
+    ['catalog', '/catalog', /Catalog/],
+    ['apis', '/api-docs', /APIs/],
+    ['docs', '/docs', /Documentation|Docs/],
+    ['search', '/search?query=ledger', /ledger/i],
+    ['notifications', '/notifications', /Notifications/],
+    ['settings', '/settings', /Settings/],
+    [
+      'critical-path-entity',
+      '/catalog/default/criticalpath/transaction-posting',
+      /Transaction posting/,
+    ],
+    ['domain', '/catalog/default/domain/payments', /Payments/],
+  ] as const) {
+    await page.goto(url);
+    await expect(page.getByText(text).first()).toBeVisible();
+    await picture(page, name);
+  }
+});
