@@ -7,7 +7,7 @@ import type {
 } from '@rocket/plugin-critical-paths-node';
 import type { PathDirectory } from '../service/PathDirectory';
 import type { CriticalPathsSettings } from '../settings';
-import { cellOfBucket } from '../store/cells';
+import { cellsOfBuckets } from '../store/cells';
 import { addRange } from '../store/ranges';
 import { seriesKey } from '../store/seriesKey';
 import type {
@@ -346,12 +346,9 @@ export class Collector {
     const cells = new Map(
       response.results.map(({ key, buckets }) => [
         Number(key),
-        buckets
-          .map(bucket => ({
-            at: Math.floor(bucket.start / (60 * step)) * step,
-            ...cellOfBucket(bucket),
-          }))
-          .filter(cell => cell.at >= slice.from && cell.at < slice.to),
+        cellsOfBuckets(buckets, step).filter(
+          cell => cell.at >= slice.from && cell.at < slice.to,
+        ),
       ]),
     );
     const answered = ids.filter(id => !failed.has(id));

@@ -14,7 +14,7 @@ function whole(value: number | undefined): number {
  * requests, and what cannot be (more good than valid, an index off the scale)
  * is bounded, so that sums stay sums.
  */
-export function cellOfBucket(bucket: TelemetryBucket): SignalCell {
+function cellOfBucket(bucket: TelemetryBucket): SignalCell {
   const valid = whole(bucket.valid);
   const histogram: number[] = [];
   for (const [key, count] of Object.entries(bucket.histogram)) {
@@ -129,4 +129,25 @@ export class CellSum {
     }
     return counts;
   }
+}
+
+/**
+ * Cells of a source's answer, `step` minutes long; buckets that start within
+ * the same interval are added up.
+ */
+export function cellsOfBuckets(
+  buckets: TelemetryBucket[],
+  step: number,
+): (SignalCell & { at: number })[] {
+  const sums = new Map<number, CellSum>();
+  for (const bucket of buckets) {
+    const at = Math.floor(bucket.start / (60 * step)) * step;
+    let sum = sums.get(at);
+    if (!sum) {
+      sum = new CellSum();
+      sums.set(at, sum);
+    }
+    sum.add(cellOfBucket(bucket));
+  }
+  return [...sums].map(([at, sum]) => ({ at, ...sum.toCell() }));
 }
