@@ -1,5 +1,4 @@
 export * from './store/EventStore';
 export { Journal } from './store/Journal';
-export * from './collector';
-export * from './ingest';
-export * from './traffic';
+export * from './misbehaviour/Misbehaviour';
+export * from './server';

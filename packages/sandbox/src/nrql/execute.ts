@@ -13,6 +13,8 @@ import { Window } from './window';
 export interface RunOptions {
   /** Epoch milliseconds (of Date.now) after which the query is given up. */
   deadline?: number;
+  /** Events of these times are not seen: from <= timestamp < to, epoch milliseconds. */
+  hidden?: { from: number; to: number }[];
 }
 
 /** What a query looked at. */

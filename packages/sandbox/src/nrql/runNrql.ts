@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventStore } from '../store/EventStore';
+import { Condition, Expr } from './ast';
 import { aggregate, listEvents, RunOptions, RunStats } from './execute';
 import { parseNrql } from './parse';
 import { Plan, planQuery } from './plan';
@@ -49,6 +50,7 @@ export async function runNrql(
   const started = Date.now();
   const query = parseNrql(nrql);
   const plan = planQuery(nrql, query);
+  plan.where = hide(plan.where, options?.hidden ?? []);
   const window = resolveWindow(nrql, query, now);
   let shaped: ShapedResult;
   let stats: RunStats;
@@ -90,6 +92,29 @@ export async function runNrql(
     rawResponse: () =>
       rawResponse(accounts, plan, window, shaped, { ...stats, wallClockTime }),
   };
+}
+
+/** Adds a condition that keeps the events of some times out. */
+function hide(
+  where: Condition | undefined,
+  times: { from: number; to: number }[],
+): Condition | undefined {
+  if (times.length === 0) return where;
+  const timestamp: Expr = { type: 'attribute', name: 'timestamp', at: 0 };
+  const compare = (op: '<' | '>=', value: number): Condition => ({
+    type: 'compare',
+    op,
+    left: timestamp,
+    right: { type: 'number', value, at: 0 },
+    at: 0,
+  });
+  const outside = times.map(
+    ({ from, to }): Condition => ({
+      type: 'or',
+      terms: [compare('<', from), compare('>=', to)],
+    }),
+  );
+  return { type: 'and', terms: [...(where ? [where] : []), ...outside] };
 }
 
 function facetLabels(plan: Plan): string[] | null {
