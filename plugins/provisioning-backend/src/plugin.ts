@@ -1,8 +1,142 @@
-import { createBackendPlugin } from '@backstage/backend-plugin-api';
+import { join } from 'node:path';
+import express from 'express';
+import {
+  coreServices,
+  createBackendPlugin,
+  resolvePackagePath,
+} from '@backstage/backend-plugin-api';
+import { catalogServiceRef } from '@backstage/plugin-catalog-node';
+import { provisioningPermissions } from '@rocket/plugin-provisioning-common';
+import {
+  provisioningRuntimesExtensionPoint,
+  type Runtime,
+} from '@rocket/plugin-provisioning-node';
+import { readProvisioningConfig } from './config';
+import { GitAccess } from './git/GitAccess';
+import { GitHost } from './git/GitHost';
+import { createGitRouter } from './git/gitRouter';
+import { LocalRuntime } from './local/LocalRuntime';
+import { EmbeddedPostgres, ExternalPostgres } from './local/PostgresServer';
+import { Access } from './service/Access';
+import { DatabaseRepositoryStore } from './service/DatabaseRepositoryStore';
+import { DatabaseServiceStore } from './service/DatabaseServiceStore';
+import { RepositoryService } from './service/RepositoryService';
+import { createRouter } from './service/router';
+import { ServiceManager } from './service/ServiceManager';
 
+/** Git host, runtimes, and the API over both. */
 export const provisioningPlugin = createBackendPlugin({
   pluginId: 'provisioning',
   register(env) {
-    env.registerInit({ deps: {}, async init() {} });
+    const runtimes = new Map<string, Runtime>();
+    env.registerExtensionPoint(provisioningRuntimesExtensionPoint, {
+      addRuntime(runtime) {
+        if (runtime.id === 'local' || runtimes.has(runtime.id)) {
+          throw new Error(`The runtime '${runtime.id}' is already registered`);
+        }
+        runtimes.set(runtime.id, runtime);
+      },
+    });
+    env.registerInit({
+      deps: {
+        auditor: coreServices.auditor,
+        auth: coreServices.auth,
+        catalog: catalogServiceRef,
+        config: coreServices.rootConfig,
+        database: coreServices.database,
+        discovery: coreServices.discovery,
+        httpAuth: coreServices.httpAuth,
+        httpRouter: coreServices.httpRouter,
+        lifecycle: coreServices.lifecycle,
+        logger: coreServices.logger,
+        permissions: coreServices.permissions,
+        permissionsRegistry: coreServices.permissionsRegistry,
+        userInfo: coreServices.userInfo,
+      },
+      async init(deps) {
+        const { auditor, auth, logger } = deps;
+        const config = readProvisioningConfig(deps.config);
+        const db = await deps.database.getClient();
+        if (!deps.database.migrations?.skip) {
+          await db.migrate.latest({
+            directory: resolvePackagePath(
+              '@rocket/plugin-provisioning-backend',
+              'migrations',
+            ),
+          });
+        }
+        const store = new DatabaseRepositoryStore(db);
+        const services = new DatabaseServiceStore(db);
+        const access = new Access(deps);
+        const host = new GitHost(join(config.dataDir, 'git'));
+        const { postgres, ...local } = config.local;
+        runtimes.set(
+          'local',
+          new LocalRuntime({
+            ...local,
+            directory: join(config.dataDir, 'services'),
+            registry: services,
+            postgres: postgres.url
+              ? new ExternalPostgres(postgres.url)
+              : new EmbeddedPostgres({
+                  directory: join(config.dataDir, 'postgres'),
+                  port: postgres.port,
+                  logger,
+                }),
+            logger,
+          }),
+        );
+        const manager = new ServiceManager({
+          store: services,
+          repositories: store,
+          host,
+          runtimes,
+          access,
+          logger,
+        });
+        const gitAccess = new GitAccess({
+          store,
+          access,
+          auth,
+          ttlMs: config.git.tokenTtlMs,
+        });
+
+        await host.prepare();
+        deps.lifecycle.addShutdownHook(() => manager.shutdown());
+        await manager.resume();
+
+        deps.permissionsRegistry.addPermissions(provisioningPermissions);
+        // Git clients speak Basic; GitAccess checks each of these requests.
+        deps.httpRouter.addAuthPolicy({
+          path: '/git',
+          allow: 'unauthenticated',
+        });
+        const git = await createGitRouter({
+          host,
+          access: gitAccess,
+          auditor,
+          logger,
+          limits: config.git,
+        });
+        const api = createRouter({
+          httpAuth: deps.httpAuth,
+          auditor,
+          access,
+          gitAccess,
+          repositories: new RepositoryService({
+            store,
+            services,
+            host,
+            access,
+            catalog: deps.catalog,
+            discovery: deps.discovery,
+          }),
+          services: manager,
+        });
+        // Git first: its bodies are streamed, and no parser may touch them.
+        deps.httpRouter.use(express.Router().use('/git', git));
+        deps.httpRouter.use(api);
+      },
+    });
   },
 });

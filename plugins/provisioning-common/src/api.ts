@@ -66,6 +66,12 @@ export interface ServiceStatus {
   /** Why it is in this state, and what to do about it. */
   message?: string;
   phases: PhaseStatus[];
+  /** The last deployment. It can have failed while an earlier commit still runs (`state` tells of the service, this of the deployment). */
+  deployment?: {
+    commit: string;
+    status: 'running' | 'done' | 'failed';
+    message?: string;
+  };
   /** Base URL of the running service on this machine. */
   url?: string;
   /** URL of its API docs, when it says it has some. */

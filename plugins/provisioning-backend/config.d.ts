@@ -1,0 +1,129 @@
+import type { HumanDuration } from '@backstage/types';
+
+export interface Config {
+  provisioning: {
+    /**
+     * Directory for everything the local Git host and the local runtime keep:
+     * `git/`, `services/`, `postgres/`. One backend at a time. A relative path
+     * begins at the backend's working directory.
+     * @visibility backend
+     */
+    dataDir: string;
+    git?: {
+      /**
+       * How long a Git token is good. Default: 10 minutes.
+       * @visibility backend
+       */
+      tokenTtl?: HumanDuration | string;
+      /**
+       * Longest time for one Git request. Default: 10 minutes.
+       * @visibility backend
+       */
+      timeout?: HumanDuration | string;
+      /**
+       * Largest request body and largest pack, in bytes. Default: 209715200 (200 MiB).
+       * @visibility backend
+       */
+      maxRequestBytes?: number;
+      /**
+       * Git requests served at the same time; more are answered with 503. Default: 16.
+       * @visibility backend
+       */
+      maxConcurrent?: number;
+    };
+    local?: {
+      postgres?: {
+        /**
+         * Port of the embedded PostgreSQL on 127.0.0.1. Default: 7012.
+         * @visibility backend
+         */
+        port?: number;
+        /**
+         * Another server (PostgreSQL 15 or newer) instead of the embedded one:
+         * a connection URL of a role that may create roles and databases.
+         * @visibility secret
+         */
+        url?: string;
+      };
+      /** Ports for the services, both included. A service keeps its port. */
+      ports?: {
+        /**
+         * Default: 7100.
+         * @visibility backend
+         */
+        from?: number;
+        /**
+         * Default: 7199.
+         * @visibility backend
+         */
+        to?: number;
+      };
+      /** Where the services' New Relic agents report to. Without it they are switched off. */
+      newrelic?: {
+        /**
+         * Host of the collector. Default: the agent's own.
+         * @visibility backend
+         */
+        host?: string;
+        /**
+         * HTTPS port of the collector. Default: the agent's own.
+         * @visibility backend
+         */
+        port?: number;
+        /**
+         * License key for the agents.
+         * @visibility secret
+         */
+        licenseKey: string;
+        /**
+         * File (PEM) with the CA of the collector's certificate.
+         * @visibility backend
+         */
+        caFile?: string;
+      };
+      /**
+       * Time until a started service must be ready. Default: 60 seconds.
+       * @visibility backend
+       */
+      readyTimeout?: HumanDuration | string;
+      /**
+       * Time between two health checks of a running service. Default: 10 seconds.
+       * @visibility backend
+       */
+      healthInterval?: HumanDuration | string;
+      /**
+       * Longest installation or migration. Default: 10 minutes.
+       * @visibility backend
+       */
+      commandTimeout?: HumanDuration | string;
+      /**
+       * Time between SIGTERM and SIGKILL. Default: 10 seconds.
+       * @visibility backend
+       */
+      stopGrace?: HumanDuration | string;
+      /** What happens when a service crashes. */
+      restart?: {
+        /**
+         * Restarts in a row before the service counts as failed. Default: 5.
+         * @visibility backend
+         */
+        max?: number;
+        /**
+         * Pause before the first restart, doubled for each further one. Default: 1 second.
+         * @visibility backend
+         */
+        delay?: HumanDuration | string;
+        /**
+         * Longest pause. Default: 30 seconds.
+         * @visibility backend
+         */
+        maxDelay?: HumanDuration | string;
+        /**
+         * A run this long makes earlier crashes forgotten. Default: 5 minutes.
+         * @visibility backend
+         */
+        stableAfter?: HumanDuration | string;
+      };
+    };
+  };
+}

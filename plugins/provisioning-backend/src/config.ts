@@ -1,0 +1,92 @@
+import { isAbsolute, resolve } from 'node:path';
+import type { RootConfigService } from '@backstage/backend-plugin-api';
+import { readDurationFromConfig, type Config } from '@backstage/config';
+import { InputError } from '@backstage/errors';
+import { durationToMilliseconds, type HumanDuration } from '@backstage/types';
+import type { GitLimits } from './git/gitRouter';
+import type { NewRelicTarget } from './local/environment';
+import type { SupervisionPolicy } from './local/SupervisedProcess';
+
+export interface ProvisioningConfig {
+  dataDir: string;
+  git: GitLimits & { tokenTtlMs: number };
+  local: {
+    postgres: { port: number; url?: string };
+    ports: { from: number; to: number };
+    newRelic?: NewRelicTarget;
+    policy: SupervisionPolicy;
+    commandTimeoutMs: number;
+  };
+}
+
+/** Reads and checks `provisioning`; what each field means is in config.d.ts. */
+export function readProvisioningConfig(
+  root: RootConfigService,
+): ProvisioningConfig {
+  const config = root.getConfig('provisioning');
+  const path = (value: string) =>
+    isAbsolute(value) ? value : resolve(process.cwd(), value);
+  const duration = (key: string, fallback: HumanDuration) =>
+    durationToMilliseconds(
+      config.has(key) ? readDurationFromConfig(config, { key }) : fallback,
+    );
+  const whole = (key: string, fallback: number, min: number, max: number) => {
+    const value = config.getOptionalNumber(key) ?? fallback;
+    if (!Number.isInteger(value) || value < min || value > max) {
+      throw new InputError(
+        `provisioning.${key}: must be a whole number from ${min} to ${max}, was ${value}`,
+      );
+    }
+    return value;
+  };
+
+  const from = whole('local.ports.from', 7100, 1024, 65535);
+  const to = whole('local.ports.to', 7199, from, 65535);
+  return {
+    dataDir: path(config.getString('dataDir')),
+    git: {
+      tokenTtlMs: duration('git.tokenTtl', { minutes: 10 }),
+      timeoutMs: duration('git.timeout', { minutes: 10 }),
+      maxRequestBytes: whole(
+        'git.maxRequestBytes',
+        200 * 1024 * 1024,
+        1024,
+        Number.MAX_SAFE_INTEGER,
+      ),
+      maxConcurrent: whole('git.maxConcurrent', 16, 1, 1000),
+    },
+    local: {
+      postgres: {
+        port: whole('local.postgres.port', 7012, 1024, 65535),
+        url: config.getOptionalString('local.postgres.url'),
+      },
+      ports: { from, to },
+      newRelic: readNewRelic(config, path),
+      policy: {
+        readyTimeoutMs: duration('local.readyTimeout', { seconds: 60 }),
+        healthIntervalMs: duration('local.healthInterval', { seconds: 10 }),
+        maxRestarts: whole('local.restart.max', 5, 0, 1000),
+        restartDelayMs: duration('local.restart.delay', { seconds: 1 }),
+        maxRestartDelayMs: duration('local.restart.maxDelay', { seconds: 30 }),
+        stableAfterMs: duration('local.restart.stableAfter', { minutes: 5 }),
+        stopGraceMs: duration('local.stopGrace', { seconds: 10 }),
+      },
+      commandTimeoutMs: duration('local.commandTimeout', { minutes: 10 }),
+    },
+  };
+}
+
+function readNewRelic(
+  config: Config,
+  path: (value: string) => string,
+): NewRelicTarget | undefined {
+  const newRelic = config.getOptionalConfig('local.newrelic');
+  if (!newRelic) return undefined;
+  const caFile = newRelic.getOptionalString('caFile');
+  return {
+    host: newRelic.getOptionalString('host'),
+    port: newRelic.getOptionalNumber('port'),
+    licenseKey: newRelic.getString('licenseKey'),
+    caFile: caFile && path(caFile),
+  };
+}

@@ -1,0 +1,418 @@
+import { existsSync } from 'node:fs';
+import {
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { LoggerService } from '@backstage/backend-plugin-api';
+import type {
+  PhaseListener,
+  Runtime,
+  RuntimeChange,
+  RuntimeEndpoint,
+  RuntimeTarget,
+} from '@rocket/plugin-provisioning-node';
+import { assertServiceName } from '../service/names';
+import {
+  installEnvironment,
+  serviceEnvironment,
+  type NewRelicTarget,
+} from './environment';
+import { readManifest, type RuntimeManifest } from './manifest';
+import type { PostgresAdmin } from './PostgresServer';
+import {
+  describeProcess,
+  endGroup,
+  findMarkedGroups,
+  recognizeProcess,
+} from './processes';
+import { runCommand } from './runCommand';
+import {
+  databaseName,
+  ServiceDatabases,
+  type DatabaseAccess,
+} from './ServiceDatabases';
+import { ServiceLogFile } from './ServiceLogFile';
+import { SupervisedProcess, type SupervisionPolicy } from './SupervisedProcess';
+
+/** Which service has which port. */
+export interface PortRegistry {
+  getPort(name: string): Promise<number | undefined>;
+  takePort(name: string, port: number): Promise<boolean>;
+  listPorts(): Promise<number[]>;
+}
+
+export interface LocalRuntimeOptions {
+  /** Directory of the services: `<name>/releases/<sha>`, `<name>/log`, `<name>/home`. */
+  directory: string;
+  ports: { from: number; to: number };
+  registry: PortRegistry;
+  postgres: PostgresAdmin;
+  newRelic?: NewRelicTarget;
+  policy: SupervisionPolicy;
+  /** Longest install or migration, in milliseconds. */
+  commandTimeoutMs: number;
+  logger: LoggerService;
+}
+
+/** Services as supervised processes on this machine, each with its own PostgreSQL database. */
+export class LocalRuntime implements Runtime {
+  readonly id = 'local';
+  readonly #options: LocalRuntimeOptions;
+  readonly #databases: ServiceDatabases;
+  readonly #processes = new Map<string, SupervisedProcess>();
+  readonly #logs = new Map<string, Promise<ServiceLogFile>>();
+  #listener: (change: RuntimeChange) => void = () => {};
+  #locked = false;
+
+  constructor(options: LocalRuntimeOptions) {
+    this.#options = options;
+    this.#databases = new ServiceDatabases(options.postgres);
+  }
+
+  onChange(listener: (change: RuntimeChange) => void): void {
+    this.#listener = listener;
+  }
+
+  async prepare(): Promise<void> {
+    const { directory, logger } = this.#options;
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await this.#lock();
+    // Their output has nobody to read it any more, so they are ended, not adopted; what should run is started anew.
+    const groups = new Set(findMarkedGroups(directory));
+    for (const entry of await readdir(directory, { withFileTypes: true })) {
+      if (!entry.isDirectory()) continue;
+      const file = join(directory, entry.name, 'process.pid');
+      const pid = recognizeProcess(
+        await readFile(file, 'utf8').catch(() => ''),
+      );
+      if (pid) groups.add(pid);
+      await rm(file, { force: true });
+    }
+    if (groups.size > 0) {
+      logger.warn(`ending ${groups.size} processes that a killed backend left`);
+    }
+    await Promise.all(
+      [...groups].map(group =>
+        endGroup(group, this.#options.policy.stopGraceMs),
+      ),
+    );
+    // Ready before the first service needs it; whoever needs it reports what is wrong.
+    this.#options.postgres
+      .connectionUrl()
+      .catch(error => logger.error(String(error.message)));
+  }
+
+  async deploy(
+    target: RuntimeTarget,
+    options: { signal: AbortSignal; onPhase: PhaseListener },
+  ): Promise<RuntimeEndpoint> {
+    const { signal, onPhase } = options;
+    const log = await this.#log(target.name);
+    await onPhase('checkout');
+    const manifest = await this.#checkout(target, signal);
+
+    await onPhase('install', manifest.install ? undefined : 'not needed');
+    await this.#install(target, manifest, log, signal);
+
+    await onPhase('database', manifest.database ? undefined : 'not needed');
+    const database = await this.#database(target, manifest, log);
+
+    await onPhase('migrate', manifest.migrate ? undefined : 'not needed');
+    if (manifest.migrate) {
+      const env = await this.#environment(target, 0, database, log);
+      delete env.PORT;
+      env.NEW_RELIC_ENABLED = 'false';
+      env.MIGRATION_DATABASE_URL = database!.ownerUrl;
+      await runCommand('The migration', manifest.migrate, {
+        cwd: this.#release(target),
+        env,
+        log,
+        signal,
+        timeoutMs: this.#options.commandTimeoutMs,
+      });
+    }
+
+    await onPhase('start');
+    signal.throwIfAborted();
+    await this.#end(target.name);
+    const process = await this.#process(target, manifest, database, log);
+    await onPhase('health');
+    await this.#run(target.name, process.supervised, signal);
+    await this.#prune(target);
+    return process.endpoint;
+  }
+
+  async start(
+    target: RuntimeTarget,
+    options: { signal: AbortSignal },
+  ): Promise<RuntimeEndpoint> {
+    const { signal } = options;
+    const log = await this.#log(target.name);
+    const current = this.#processes.get(target.name);
+    if (current?.active && current.commit === target.commit) {
+      const port = await this.#options.registry.getPort(target.name);
+      return endpointOf(
+        port!,
+        await readManifest(this.#release(target)),
+        target,
+      );
+    }
+    // Both are there, unless somebody cleared the directory.
+    const manifest = await this.#checkout(target, signal);
+    await this.#install(target, manifest, log, signal);
+    const database = await this.#database(target, manifest, log);
+    await this.#end(target.name);
+    const process = await this.#process(target, manifest, database, log);
+    await this.#run(target.name, process.supervised, signal);
+    return process.endpoint;
+  }
+
+  async stop(name: string): Promise<void> {
+    await this.#end(name);
+  }
+
+  async readLog(name: string, request: { after?: number; limit: number }) {
+    return (await this.#log(name)).read(request);
+  }
+
+  async shutdown(): Promise<void> {
+    await Promise.all([...this.#processes.keys()].map(name => this.#end(name)));
+    for (const log of this.#logs.values()) {
+      await log.then(file => file.flush()).catch(() => {});
+    }
+    await this.#options.postgres.shutdown();
+    if (this.#locked) await rm(this.#lockFile, { force: true });
+  }
+
+  get #lockFile() {
+    return join(this.#options.directory, 'backend.pid');
+  }
+
+  /** Two backends on one directory would end each other's services. */
+  async #lock() {
+    const holder = recognizeProcess(
+      await readFile(this.#lockFile, 'utf8').catch(() => ''),
+    );
+    if (holder) {
+      throw new Error(
+        `The data directory ${
+          this.#options.directory
+        } is in use by the backend with process id ${holder}; end it, or set another provisioning.dataDir`,
+      );
+    }
+    await writeFile(this.#lockFile, describeProcess(process.pid), {
+      mode: 0o600,
+    });
+    this.#locked = true;
+  }
+
+  #home(name: string) {
+    return join(this.#options.directory, assertServiceName(name));
+  }
+
+  #release(target: RuntimeTarget) {
+    return join(this.#home(target.name), 'releases', target.commit);
+  }
+
+  #log(name: string): Promise<ServiceLogFile> {
+    let log = this.#logs.get(name);
+    if (!log) {
+      log = ServiceLogFile.open(join(this.#home(name), 'log'));
+      this.#logs.set(name, log);
+      log.then(
+        file => file.hide([this.#options.newRelic?.licenseKey ?? '']),
+        () => this.#logs.delete(name),
+      );
+    }
+    return log;
+  }
+
+  /** Under another name first: a release directory that exists is whole. */
+  async #checkout(
+    target: RuntimeTarget,
+    signal: AbortSignal,
+  ): Promise<RuntimeManifest> {
+    const release = this.#release(target);
+    if (!existsSync(release)) {
+      const draft = `${release}.new`;
+      await rm(draft, { recursive: true, force: true });
+      await mkdir(draft, { recursive: true, mode: 0o700 });
+      await target.checkout(draft, signal);
+      await rename(draft, release);
+    }
+    return readManifest(release);
+  }
+
+  async #install(
+    target: RuntimeTarget,
+    manifest: RuntimeManifest,
+    log: ServiceLogFile,
+    signal: AbortSignal,
+  ) {
+    const release = this.#release(target);
+    const done = `${release}.installed`;
+    if (!manifest.install || existsSync(done)) return;
+    await runCommand('The installation', manifest.install, {
+      cwd: release,
+      env: installEnvironment(target, this.#options.directory),
+      log,
+      signal,
+      timeoutMs: this.#options.commandTimeoutMs,
+    });
+    await writeFile(done, '');
+  }
+
+  async #database(
+    target: RuntimeTarget,
+    manifest: RuntimeManifest,
+    log: ServiceLogFile,
+  ): Promise<DatabaseAccess | undefined> {
+    if (!manifest.database) return undefined;
+    const file = join(this.#home(target.name), 'database.json');
+    const database = await this.#databases.ensure(target.name, file);
+    log.hide(database.secrets);
+    return database;
+  }
+
+  async #environment(
+    target: RuntimeTarget,
+    port: number,
+    database: DatabaseAccess | undefined,
+    log: ServiceLogFile,
+  ) {
+    const { newRelic, directory } = this.#options;
+    const home = join(this.#home(target.name), 'home');
+    await mkdir(home, { recursive: true, mode: 0o700 });
+    const caFile = newRelic?.caFile;
+    if (caFile && !existsSync(caFile)) {
+      log.write(
+        'rocket',
+        `there is no CA file ${caFile}; the New Relic agent may refuse its collector`,
+      );
+    }
+    return serviceEnvironment({
+      target,
+      port,
+      home,
+      runtimeDirectory: directory,
+      database,
+      newRelic,
+      caFile: caFile && existsSync(caFile) ? caFile : undefined,
+    });
+  }
+
+  async #process(
+    target: RuntimeTarget,
+    manifest: RuntimeManifest,
+    database: DatabaseAccess | undefined,
+    log: ServiceLogFile,
+  ) {
+    const port = await this.#port(target.name, log);
+    const supervised = new SupervisedProcess({
+      name: target.name,
+      commit: target.commit,
+      argv: manifest.start,
+      cwd: this.#release(target),
+      env: await this.#environment(target, port, database, log),
+      readyUrl: `http://127.0.0.1:${port}${manifest.health.ready}`,
+      pidFile: join(this.#home(target.name), 'process.pid'),
+      log,
+      policy: this.#options.policy,
+      onChange: change => this.#listener(change),
+    });
+    return {
+      supervised,
+      endpoint: endpointOf(port, manifest, target, database),
+    };
+  }
+
+  async #run(name: string, supervised: SupervisedProcess, signal: AbortSignal) {
+    this.#processes.set(name, supervised);
+    try {
+      await supervised.start(signal);
+    } catch (error) {
+      this.#processes.delete(name);
+      throw error;
+    }
+  }
+
+  async #end(name: string) {
+    const supervised = this.#processes.get(name);
+    this.#processes.delete(name);
+    await supervised?.stop();
+  }
+
+  /** The port the service had before, if it can still have it; else a free one. */
+  async #port(name: string, log: ServiceLogFile): Promise<number> {
+    const { registry, ports } = this.#options;
+    const known = await registry.getPort(name);
+    if (known !== undefined && known >= ports.from && known <= ports.to) {
+      if (await isFree(known)) return known;
+      log.write(
+        'rocket',
+        `port ${known} is taken by another program; the service moves to another port`,
+      );
+    }
+    const taken = new Set(await registry.listPorts());
+    for (let port = ports.from; port <= ports.to; port += 1) {
+      if (
+        !taken.has(port) &&
+        (await isFree(port)) &&
+        (await registry.takePort(name, port))
+      ) {
+        return port;
+      }
+    }
+    throw new Error(
+      `No port between ${ports.from} and ${ports.to} is free; end a service or widen provisioning.local.ports`,
+    );
+  }
+
+  /** Keeps the running release and the one before it. */
+  async #prune(target: RuntimeTarget) {
+    const releases = join(this.#home(target.name), 'releases');
+    const marker = join(releases, 'current');
+    const before = await readFile(marker, 'utf8').catch(() => '');
+    if (before === target.commit) return;
+    for (const entry of await readdir(releases)) {
+      const keep = [target.commit, before].some(
+        commit => commit && entry.startsWith(commit),
+      );
+      if (!keep) {
+        await rm(join(releases, entry), { recursive: true, force: true });
+      }
+    }
+    await writeFile(marker, target.commit);
+  }
+}
+
+function endpointOf(
+  port: number,
+  manifest: RuntimeManifest,
+  target: RuntimeTarget,
+  database?: DatabaseAccess,
+): RuntimeEndpoint {
+  const url = `http://127.0.0.1:${port}`;
+  return {
+    url,
+    docsUrl: manifest.docs && `${url}${manifest.docs}`,
+    database:
+      database?.database ?? (manifest.database && databaseName(target.name)),
+  };
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () =>
+      server.close(() => resolve(true)),
+    );
+  });
+}

