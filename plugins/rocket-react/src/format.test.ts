@@ -56,6 +56,7 @@ describe('formatErrorRate', () => {
 
 describe('the other figures', () => {
   it.each([
+    [0, '0 ms'],
     [0.2, '< 1 ms'],
     [8.43, '8.4 ms'],
     [243.4, '243 ms'],

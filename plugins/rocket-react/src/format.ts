@@ -86,6 +86,9 @@ export function formatDuration(ms: number | null | undefined) {
   if (!isNumber(ms)) {
     return noData;
   }
+  if (ms === 0) {
+    return formatted('0', 'ms');
+  }
   if (ms < 1) {
     return formatted('< 1', 'ms');
   }

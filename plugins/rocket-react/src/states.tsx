@@ -37,14 +37,15 @@ export interface StateInfo {
 export const STATES: Record<SignalState, StateInfo> = {
   exhausted: {
     label: 'Exhausted',
-    meaning: 'An objective is missed: its error budget is spent.',
+    meaning: 'The error budget of an objective is spent.',
     tone: 'negative',
     rank: 0,
     Icon: RiFireLine,
   },
   'at-risk': {
     label: 'At risk',
-    meaning: 'The objectives are met, but the error budget is going fast.',
+    meaning:
+      'Less than a quarter of an error budget is left, or throughput is below its target.',
     tone: 'warning',
     rank: 1,
     Icon: RiAlertLine,
@@ -52,7 +53,7 @@ export const STATES: Record<SignalState, StateInfo> = {
   stale: {
     label: 'Stale',
     meaning:
-      'The newest data is older than allowed; nobody knows how it is now.',
+      'The newest data is older than allowed: nobody knows how it is now.',
     tone: 'missing',
     rank: 2,
     Icon: RiHistoryLine,
@@ -86,6 +87,11 @@ export const STATES: Record<SignalState, StateInfo> = {
     Icon: RiCheckboxCircleFill,
   },
 };
+
+/** True for states in which no figure may look like a good one: nobody knows how it is. */
+export function isMissing(state: SignalState): boolean {
+  return STATES[state].tone === 'missing';
+}
 
 /** The states from the worst to the best. */
 export const STATES_BY_RANK = (Object.keys(STATES) as SignalState[]).sort(

@@ -59,7 +59,7 @@ export const FIGURES: Record<Figure, FigureInfo> = {
   },
   latency: {
     label: 'Latency',
-    hint: 'p95 and p99 of the duration',
+    hint: 'duration that 95 % or 99 % of requests stay within',
     format: formatDuration,
     text: value => formatDuration(value).text,
     floor: 0,
@@ -130,6 +130,18 @@ export function worstBudget(objectives: ObjectiveResult[]): number | null {
 
 function percentText(percent: number): string {
   return `${Number(percent.toFixed(4))} %`;
+}
+
+/** Begins a reason of the backend like a sentence. */
+export function sentence(reason: string): string {
+  return reason.charAt(0).toLocaleUpperCase('en') + reason.slice(1);
+}
+
+/** What stands in for an error budget that does not exist. */
+export function budgetText(objectives: ObjectiveResult[]): string {
+  return objectives.some(({ objective }) => objective.sli !== 'throughput')
+    ? 'no data'
+    : 'no objective';
 }
 
 /** An objective in words: `99.9 % of requests good over 28 days`. */

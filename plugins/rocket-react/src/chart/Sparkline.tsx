@@ -36,7 +36,7 @@ function SparklineView(props: SparklineProps) {
     points,
     stepSeconds,
     format,
-    width = 112,
+    width = 94,
     height = 24,
     floor,
     ceiling,

@@ -323,7 +323,11 @@ export function TimeSeriesChart(props: TimeSeriesChartProps) {
             />
           </Group>
         </svg>
-        {empty && <div className={styles.empty}>No data in this window</div>}
+        {empty && (
+          <div className={styles.empty}>
+            <span>No data in this window</span>
+          </div>
+        )}
         <div
           className={styles.reader}
           style={{

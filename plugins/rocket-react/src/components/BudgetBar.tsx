@@ -8,6 +8,10 @@ export interface BudgetBarProps {
   remaining: number | null;
   /** What the budget belongs to, for screen readers. */
   label: string;
+  /** What to say without a budget. */
+  emptyText?: string;
+  /** Takes the colour away: the figures are old. */
+  muted?: boolean;
 }
 
 function toneOf(remaining: number | null) {
@@ -22,18 +26,22 @@ function toneOf(remaining: number | null) {
 
 /** How much of an error budget is left. A spent budget is full of hatching, not an empty bar. */
 export function BudgetBar(props: BudgetBarProps) {
-  const { remaining, label } = props;
+  const { remaining, label, emptyText = 'no data', muted = false } = props;
   const tone = toneOf(remaining);
   const left = Math.min(1, Math.max(0, remaining ?? 0));
-  let text = 'No data, so no budget';
+  let text = emptyText;
   if (remaining !== null) {
     text =
       remaining < 0
-        ? `Overspent by ${formatShare(-remaining).text}`
+        ? `${formatShare(-remaining).text} over`
         : `${formatShare(remaining).text} left`;
   }
   return (
-    <div className={`${paletteClass} ${styles.root}`} data-tone={tone}>
+    <div
+      className={`${paletteClass} ${styles.root}`}
+      data-tone={tone}
+      data-muted={muted || undefined}
+    >
       <div
         className={styles.track}
         role="meter"

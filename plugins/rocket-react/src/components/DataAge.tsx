@@ -1,4 +1,3 @@
-import { Focusable, Tooltip, TooltipTrigger } from '@backstage/ui';
 import { formatAge, formatTimestamp, NO_DATA } from '../format';
 import { useNow } from '../hooks/useNow';
 import styles from './DataAge.module.css';
@@ -9,7 +8,7 @@ export interface DataAgeProps {
   ageSeconds: number | null;
   /** When the answer arrived, milliseconds on this machine's clock. The age grows from here. */
   receivedAt: number;
-  /** The absolute time that the data reaches, ISO 8601, for the tooltip. */
+  /** The absolute time that the data reaches, ISO 8601, shown on hovering. */
   at?: string | null;
   /** Marks it as too old, in words as well. */
   late?: boolean;
@@ -27,16 +26,14 @@ export function DataAge(props: DataAgeProps) {
   }
   const seconds = ageSeconds + Math.max(0, (now - receivedAt) / 1000);
   return (
-    <TooltipTrigger delay={300}>
-      <Focusable>
-        <span role="note" className={styles.age} data-late={late || undefined}>
-          {formatAge(seconds)}
-          {late && <span className={styles.late}> · late</span>}
-        </span>
-      </Focusable>
-      <Tooltip>
-        {at ? `Measured up to ${formatTimestamp(at)}` : 'Time not known'}
-      </Tooltip>
-    </TooltipTrigger>
+    <time
+      className={styles.age}
+      data-late={late || undefined}
+      dateTime={at ?? undefined}
+      title={at ? `Measured up to ${formatTimestamp(at)}` : undefined}
+    >
+      {formatAge(seconds)}
+      {late && <span className={styles.late}> late</span>}
+    </time>
   );
 }

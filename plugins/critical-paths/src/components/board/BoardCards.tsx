@@ -1,5 +1,5 @@
-import { BudgetBar, DataAge } from '@rocket/rocket-react';
-import { worstBudget } from '../../lib/figures';
+import { BudgetBar, DataAge, isMissing } from '@rocket/rocket-react';
+import { budgetText, worstBudget } from '../../lib/figures';
 import { EntityName } from '../shared/EntityName';
 import { SignalGrid } from '../shared/Signals';
 import type { BoardRowsProps } from './BoardTable';
@@ -13,6 +13,7 @@ export function BoardCards(props: BoardRowsProps) {
     <ul className={styles.cards} aria-label="Critical paths" aria-busy={busy}>
       {rows.map(row => {
         const late = row.state === 'stale';
+        const isMuted = outdated || isMissing(row.state);
         return (
           <li key={row.entityRef} className={styles.card}>
             <div className={styles.cardHead}>
@@ -30,11 +31,13 @@ export function BoardCards(props: BoardRowsProps) {
             <SignalGrid
               signals={row.signals}
               series={row.sparkline}
-              muted={outdated || late}
+              muted={isMuted}
             />
             <BudgetBar
               remaining={worstBudget(row.objectives)}
               label={`Error budget of ${row.title}`}
+              emptyText={budgetText(row.objectives)}
+              muted={isMuted}
             />
             <div className={styles.cardFoot}>
               <span className={styles.sub}>

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import type { BoardRow } from '@rocket/plugin-critical-paths-common';
-import { useApi } from '@backstage/frontend-plugin-api';
+import { useApiHolder } from '@backstage/frontend-plugin-api';
 import {
   entityPresentationApiRef,
   entityPresentationSnapshot,
@@ -25,7 +25,7 @@ export interface BoardFiltersProps {
 }
 
 function useRefOptions(refs: string[], all: string) {
-  const presentation = useApi(entityPresentationApiRef);
+  const presentation = useApiHolder().get(entityPresentationApiRef);
   const options = Array.from(new Set(refs)).map(ref => ({
     id: ref,
     label: entityPresentationSnapshot(ref, undefined, presentation)

@@ -2,7 +2,13 @@ import { useCallback, useMemo } from 'react';
 import { useSearchParams } from 'react-router-dom';
 import { Button, Container, Skeleton, Text } from '@backstage/ui';
 import { RiRouteLine } from '@remixicon/react';
-import { formatTimestamp, useElementWidth } from '@rocket/rocket-react';
+import {
+  formatTimestamp,
+  StateBadge,
+  STATES,
+  STATES_BY_RANK,
+  useElementWidth,
+} from '@rocket/rocket-react';
 import {
   countStates,
   filterRows,
@@ -33,6 +39,24 @@ function Waiting() {
         <Skeleton key={line} width="100%" height={64} />
       ))}
     </div>
+  );
+}
+
+function StateMeanings() {
+  return (
+    <details className={styles.meanings}>
+      <summary>What the states mean</summary>
+      <dl>
+        {STATES_BY_RANK.map(state => (
+          <div key={state}>
+            <dt>
+              <StateBadge state={state} />
+            </dt>
+            <dd>{STATES[state].meaning}</dd>
+          </div>
+        ))}
+      </dl>
+    </details>
   );
 }
 
@@ -137,6 +161,7 @@ export function BoardPage() {
               ) : (
                 <BoardCards {...shared} />
               ))}
+            <StateMeanings />
             <Text as="p" variant="body-x-small" color="secondary">
               {rows.length} of {all.length} paths, {describeWindow(data.window)}
               , up to {formatTimestamp(data.to)}. Figures are measured at the

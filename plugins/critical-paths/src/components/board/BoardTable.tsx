@@ -1,10 +1,15 @@
 import { memo } from 'react';
 import { useNavigate } from 'react-router-dom';
 import type { BoardRow } from '@rocket/plugin-critical-paths-common';
-import { BudgetBar, DataAge, ScrollRegion } from '@rocket/rocket-react';
+import {
+  BudgetBar,
+  DataAge,
+  isMissing,
+  ScrollRegion,
+} from '@rocket/rocket-react';
 import { RiArrowDownSLine, RiArrowUpSLine } from '@remixicon/react';
 import { nextSort, type Sort, type SortKey } from '../../lib/boardView';
-import { worstBudget } from '../../lib/figures';
+import { budgetText, worstBudget } from '../../lib/figures';
 import { EntityName } from '../shared/EntityName';
 import { SignalFigure } from '../shared/Signals';
 import { BOARD_COLUMNS } from './columns';
@@ -56,14 +61,14 @@ function PlainRow(props: TableRowProps) {
   const navigate = useNavigate();
   const href = usePathHref(window)(row);
   const late = row.state === 'stale';
-  const muted = outdated || late;
+  const isMuted = outdated || isMissing(row.state);
   return (
     <tr
       data-clickable={href ? '' : undefined}
       // A larger target for the mouse; the link in the first cell is the real one.
       onClick={event => {
         const target = event.target as HTMLElement;
-        if (href && !target.closest('a,button,[tabindex]')) {
+        if (href && !target.closest('a,button')) {
           navigate(href);
         }
       }}
@@ -89,7 +94,7 @@ function PlainRow(props: TableRowProps) {
           figure="availability"
           signals={row.signals}
           series={row.sparkline}
-          muted={muted}
+          muted={isMuted}
           hideLabel
         />
       </td>
@@ -97,6 +102,8 @@ function PlainRow(props: TableRowProps) {
         <BudgetBar
           remaining={worstBudget(row.objectives)}
           label={`Error budget of ${row.title}`}
+          emptyText={budgetText(row.objectives)}
+          muted={isMuted}
         />
       </td>
       {(['throughput', 'errorRate', 'latency'] as const).map(figure => (
@@ -105,7 +112,7 @@ function PlainRow(props: TableRowProps) {
             figure={figure}
             signals={row.signals}
             series={row.sparkline}
-            muted={muted}
+            muted={isMuted}
             hideLabel
           />
         </td>

@@ -3,6 +3,7 @@ import { useRouteRef } from '@backstage/frontend-plugin-api';
 import { Link } from '@backstage/ui';
 import { StateBadge } from '@rocket/rocket-react';
 import { DEFAULT_WINDOW } from '../../lib/boardView';
+import { sentence } from '../../lib/figures';
 import { pathRouteRef } from '../../routes';
 import styles from '../shared/table.module.css';
 
@@ -51,8 +52,8 @@ export function StateWithReason(props: StateWithReasonProps) {
     <>
       <StateBadge state={state} reasons={reasons} outdated={outdated} />
       {state !== 'healthy' && reasons.length > 0 && (
-        <span className={styles.reason}>
-          {reasons[0]}
+        <span className={styles.reason} aria-hidden="true">
+          {sentence(reasons[0])}
           {more > 0 && ` (+${more} more)`}
         </span>
       )}

@@ -30,7 +30,7 @@ export function SummaryStrip(props: SummaryStripProps) {
         aria-pressed={selected.length === 0}
         onClick={() => onChange([])}
       >
-        <span className={styles.count}>{total}</span>
+        <span className={styles.count}>{total}</span>{' '}
         <span className={styles.label}>All paths</span>
       </button>
       {shown.map(state => {
@@ -52,7 +52,7 @@ export function SummaryStrip(props: SummaryStripProps) {
               )
             }
           >
-            <span className={styles.count}>{counts[state]}</span>
+            <span className={styles.count}>{counts[state]}</span>{' '}
             <span className={styles.label}>
               <Icon size={14} />
               {label}

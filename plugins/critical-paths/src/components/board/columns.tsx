@@ -32,7 +32,7 @@ export const BOARD_COLUMNS: BoardColumn[] = [
   {
     id: 'availability',
     sorts: [{ key: 'availability', label: FIGURES.availability.label }],
-    hint: 'good ÷ valid requests',
+    hint: 'good ÷ valid',
     figure: 'availability',
   },
   {
@@ -43,7 +43,7 @@ export const BOARD_COLUMNS: BoardColumn[] = [
   {
     id: 'throughput',
     sorts: [{ key: 'throughput', label: FIGURES.throughput.label }],
-    hint: 'requests per minute',
+    hint: 'valid requests',
     figure: 'throughput',
   },
   {

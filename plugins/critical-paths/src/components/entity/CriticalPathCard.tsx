@@ -1,8 +1,9 @@
 import { parseEntityRef, stringifyEntityRef } from '@backstage/catalog-model';
 import { EntityInfoCard, useEntity } from '@backstage/plugin-catalog-react';
 import { ButtonLink, Skeleton, Text } from '@backstage/ui';
-import { DataAge, StateBadge } from '@rocket/rocket-react';
+import { DataAge, isMissing, StateBadge } from '@rocket/rocket-react';
 import { DEFAULT_WINDOW } from '../../lib/boardView';
+import { sentence } from '../../lib/figures';
 import { usePath } from '../../query/hooks';
 import { QueryRoot } from '../../query/QueryRoot';
 import { usePathHref } from '../board/PathSummary';
@@ -53,13 +54,13 @@ function Summary() {
             {path.state !== 'healthy' &&
               path.stateReasons.map(reason => (
                 <Text key={reason} as="p" variant="body-small">
-                  {reason}
+                  {sentence(reason)}
                 </Text>
               ))}
             <SignalGrid
               signals={path.signals}
               series={path.sparkline}
-              muted={outdated || path.state === 'stale'}
+              muted={outdated || isMissing(path.state)}
             />
           </>
         )}

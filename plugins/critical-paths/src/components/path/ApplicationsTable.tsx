@@ -46,7 +46,7 @@ function toRow(application: PathApplication, path: PathDetail): SignalsRow {
       <>
         {!known && 'not in the catalog'}
         {known && owner && <EntityName entityRef={owner} />}
-        {joined && ' · joined by itself'}
+        {joined && ' · joined by annotation'}
       </>
     ),
     extra: [application.steps.map(step => titles.get(step) ?? step).join(', ')],

@@ -4,34 +4,30 @@ import type {
 } from '@rocket/plugin-critical-paths-common';
 import { Accordion, AccordionPanel, AccordionTrigger } from '@backstage/ui';
 import { formatTimestamp, ScrollRegion } from '@rocket/rocket-react';
-import { FIGURES } from '../../lib/figures';
+import { FIGURES, sentence } from '../../lib/figures';
 import styles from './PathPage.module.css';
 
-function Explanation({ explanation }: { explanation: FigureExplanation }) {
-  return (
-    <div className={styles.explanation}>
-      <h4 className={styles.explanationTitle}>
-        {FIGURES[explanation.figure].label}
-      </h4>
-      <p className={styles.formula}>{explanation.formula}</p>
-      {explanation.queries.map(({ source, account, query }) => (
-        <figure key={query} className={styles.query}>
-          <figcaption>
-            As sent to {source}
-            {account && `, account ${account}`}
-          </figcaption>
-          <ScrollRegion label={`Query of ${FIGURES[explanation.figure].label}`}>
-            <pre>{query}</pre>
-          </ScrollRegion>
-        </figure>
-      ))}
-    </div>
-  );
+/** The queries of all figures, each once: most figures come from the same ones. */
+function queriesOf(explanations: FigureExplanation[]) {
+  const byText = new Map<
+    string,
+    FigureExplanation['queries'][number] & { figures: string[] }
+  >();
+  for (const { figure, queries } of explanations) {
+    for (const query of queries) {
+      const key = [query.source, query.account, query.query].join('\n');
+      const known = byText.get(key) ?? { ...query, figures: [] };
+      known.figures.push(FIGURES[figure].label.toLocaleLowerCase('en'));
+      byText.set(key, known);
+    }
+  }
+  return Array.from(byText, ([key, query]) => ({ key, ...query }));
 }
 
 /** How the figures are made: formula, query, source and how far the data reaches. */
 export function Explanations({ path }: { path: PathDetail }) {
   const { sources, watermark, newestData } = path.data;
+  const queries = queriesOf(path.explanations);
   return (
     <Accordion>
       <AccordionTrigger
@@ -40,9 +36,14 @@ export function Explanations({ path }: { path: PathDetail }) {
       />
       <AccordionPanel>
         <div className={styles.explanations}>
-          {path.explanations.map(explanation => (
-            <Explanation key={explanation.figure} explanation={explanation} />
-          ))}
+          <dl className={styles.formulas}>
+            {path.explanations.map(({ figure, formula }) => (
+              <div key={figure}>
+                <dt>{FIGURES[figure].label}</dt>
+                <dd>{sentence(formula)}</dd>
+              </div>
+            ))}
+          </dl>
           <p className={styles.formula}>
             Good and valid requests are added, percentages are never averaged.
             Latency percentiles are read from a histogram; their error is at
@@ -52,6 +53,20 @@ export function Explanations({ path }: { path: PathDetail }) {
             {newestData &&
               ` Newest minute with requests: ${formatTimestamp(newestData)}.`}
           </p>
+          {queries.map(({ key, source, account, query, figures }) => (
+            <figure key={key} className={styles.query}>
+              <figcaption>
+                As last sent to {source}
+                {account && `, account ${account}`}, for {figures.join(', ')}
+              </figcaption>
+              <ScrollRegion label={`Query for ${figures.join(', ')}`}>
+                <pre>{query}</pre>
+              </ScrollRegion>
+            </figure>
+          ))}
+          {queries.length === 0 && (
+            <p className={styles.formula}>No query has been sent yet.</p>
+          )}
         </div>
       </AccordionPanel>
     </Accordion>

@@ -7,7 +7,12 @@ import {
   paletteClass,
   SignalValue,
 } from '@rocket/rocket-react';
-import { RiCheckLine, RiCloseLine, RiProhibitedLine } from '@remixicon/react';
+import {
+  RiCheckLine,
+  RiCloseLine,
+  RiHistoryLine,
+  RiProhibitedLine,
+} from '@remixicon/react';
 import { Text } from '@backstage/ui';
 import { describeObjective } from '../../lib/figures';
 import styles from './Objectives.module.css';
@@ -22,7 +27,7 @@ function actualOf({ objective, actual }: ObjectiveResult) {
   return formatAvailability(actual === null ? null : actual / 100);
 }
 
-function Verdict({ met }: { met: boolean | null }) {
+function Verdict({ met, muted }: { met: boolean | null; muted: boolean }) {
   if (met === null) {
     return (
       <span className={styles.verdict} data-met="unknown">
@@ -31,8 +36,9 @@ function Verdict({ met }: { met: boolean | null }) {
     );
   }
   return met ? (
-    <span className={styles.verdict} data-met="yes">
-      <RiCheckLine size={16} /> Met
+    <span className={styles.verdict} data-met={muted ? 'unknown' : 'yes'}>
+      {muted ? <RiHistoryLine size={16} /> : <RiCheckLine size={16} />}
+      {muted ? 'Was met' : 'Met'}
     </span>
   ) : (
     <span className={styles.verdict} data-met="no">
@@ -41,8 +47,16 @@ function Verdict({ met }: { met: boolean | null }) {
   );
 }
 
+/** Props of {@link Objectives}. */
+export interface ObjectivesProps {
+  results: ObjectiveResult[];
+  /** Takes the colours away: the path is not known well enough, or the figures are old. */
+  muted: boolean;
+}
+
 /** The objectives of a path held against their own rolling windows. */
-export function Objectives({ results }: { results: ObjectiveResult[] }) {
+export function Objectives(props: ObjectivesProps) {
+  const { results, muted } = props;
   if (results.length === 0) {
     return (
       <Text as="p" color="secondary">
@@ -60,7 +74,7 @@ export function Objectives({ results }: { results: ObjectiveResult[] }) {
           <li key={text} className={styles.objective}>
             <div className={styles.head}>
               <span className={styles.text}>{text}</span>
-              <Verdict met={result.met} />
+              <Verdict met={result.met} muted={muted} />
             </div>
             <div className={styles.figures}>
               <SignalValue figure={actualOf(result)} size="medium" />
@@ -78,6 +92,7 @@ export function Objectives({ results }: { results: ObjectiveResult[] }) {
               <BudgetBar
                 remaining={result.budgetRemaining}
                 label={`Error budget: ${text}`}
+                muted={muted}
               />
             )}
             {coverage !== undefined && coverage < FULL_COVERAGE && (

@@ -13,7 +13,14 @@ import {
   Skeleton,
   Text,
 } from '@backstage/ui';
-import { DataAge, formatTimestamp, StateBadge } from '@rocket/rocket-react';
+import {
+  DataAge,
+  formatTimestamp,
+  isMissing,
+  StateBadge,
+  useElementWidth,
+} from '@rocket/rocket-react';
+import { sentence } from '../../lib/figures';
 import { usePath, type Reading } from '../../query/hooks';
 import { pathRouteRef, rootRouteRef } from '../../routes';
 import { EntityName } from '../shared/EntityName';
@@ -30,6 +37,9 @@ import { Objectives } from './Objectives';
 import { SignalCharts } from './SignalCharts';
 import { StepFlow } from './StepFlow';
 import styles from './PathPage.module.css';
+
+/** Narrower than this, the header has no room for the window beside the title. */
+const HEADER_MIN_WIDTH = 640;
 
 function NotFound({ namespace, name }: { namespace: string; name: string }) {
   const board = useRouteRef(rootRouteRef);
@@ -122,7 +132,7 @@ function Facts({
       {path.state !== 'healthy' && path.stateReasons.length > 0 && (
         <ul className={styles.reasons} aria-label="Why it has this state">
           {path.stateReasons.map(reason => (
-            <li key={reason}>{reason}</li>
+            <li key={reason}>{sentence(reason)}</li>
           ))}
         </ul>
       )}
@@ -165,7 +175,10 @@ function Details({ reading }: { reading: Reading<PathDetail> }) {
         <Text as="h2" variant="title-x-small">
           Objectives
         </Text>
-        <Objectives results={path.objectives} />
+        <Objectives
+          results={path.objectives}
+          muted={outdated || isMissing(path.state)}
+        />
       </section>
       <section className={styles.section}>
         <Text as="h2" variant="title-x-small">
@@ -190,8 +203,12 @@ export function PathPage() {
   const reading = usePath(namespace, name, window);
   const href = useRouteRef(pathRouteRef)?.({ namespace, name }) ?? '';
   const { data: path, error } = reading;
+  const [boxRef, width] = useElementWidth(1200);
+  const wide = width >= HEADER_MIN_WIDTH;
+  const picker = <WindowPicker window={window} onChange={setWindow} />;
 
-  if (!path && statusOf(error) === 404) {
+  // 400: what stands in the address cannot be the name of a path.
+  if (!path && [400, 404].includes(statusOf(error) ?? 0)) {
     return <NotFound namespace={namespace} name={name} />;
   }
   const title =
@@ -201,9 +218,11 @@ export function PathPage() {
       <Header
         title={title}
         description={path?.description}
-        customActions={<WindowPicker window={window} onChange={setWindow} />}
+        customActions={wide ? picker : undefined}
       />
       <Container>
+        <div ref={boxRef} className={styles.measure} />
+        {!wide && picker}
         <div className={styles.notices}>
           <RejectedWindow rejected={rejected} />
           <ReadingNotice reading={reading} />

@@ -71,11 +71,13 @@ export function SignalCharts({ path }: { path: PathDetail }) {
 
   return (
     <div className={styles.charts}>
-      <ChartLegend
-        series={charts[0].series}
-        hidden={hidden}
-        onChange={setHidden}
-      />
+      {charts[0].series.length > 1 && (
+        <ChartLegend
+          series={charts[0].series}
+          hidden={hidden}
+          onChange={setHidden}
+        />
+      )}
       <div className={styles.chartGrid}>
         {charts.map(({ figure, info, series, thresholds }) => (
           <Card key={figure}>

@@ -21,14 +21,6 @@ function Step({ step, number, applications, outdated }: StepProps) {
       <div className={styles.head}>
         <span className={styles.number}>{number}</span>
         <span className={styles.title}>{step.title}</span>
-        {step.entry && (
-          <span
-            className={styles.entry}
-            title="The figures of the whole path are measured at this step."
-          >
-            measured here
-          </span>
-        )}
       </div>
       {step.operation && (
         <code className={styles.operation}>{step.operation}</code>
@@ -62,6 +54,11 @@ function Step({ step, number, applications, outdated }: StepProps) {
           );
         })}
       </ul>
+      {step.entry && (
+        <span className={styles.entry}>
+          The figures of the whole path are measured here.
+        </span>
+      )}
     </>
   );
 }

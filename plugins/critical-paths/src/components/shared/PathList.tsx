@@ -1,5 +1,5 @@
 import type { BoardRow } from '@rocket/plugin-critical-paths-common';
-import { useElementWidth } from '@rocket/rocket-react';
+import { isMissing, useElementWidth } from '@rocket/rocket-react';
 import { PathTitle, StateWithReason } from '../board/PathSummary';
 import { SignalFigure } from './Signals';
 import styles from '../entity/entity.module.css';
@@ -41,7 +41,7 @@ export function PathList({ label, rows, window, outdated }: PathListProps) {
               figure={figure}
               signals={row.signals}
               series={row.sparkline}
-              muted={outdated || row.state === 'stale'}
+              muted={outdated || isMissing(row.state)}
             />
           ))}
         </li>

@@ -24,9 +24,15 @@ function explain(error: Error): { title: string; description: string } {
       description: 'Sign in again, then open this page again.',
     };
   }
+  // The backend's own words are in the cause; the message is about HTTP.
+  const message =
+    error instanceof ResponseError ? error.cause.message : error.message;
   return {
     title: 'The figures could not be read',
-    description: `${error.message} The page tries again every ${REFRESH_SECONDS} seconds.`,
+    description: `${message.replace(
+      /\.?$/,
+      '.',
+    )} The page tries again every ${REFRESH_SECONDS} seconds.`,
   };
 }
 

@@ -5,7 +5,12 @@ import type {
   Series,
   Signals,
 } from '@rocket/plugin-critical-paths-common';
-import { DataAge, ScrollRegion, useElementWidth } from '@rocket/rocket-react';
+import {
+  DataAge,
+  isMissing,
+  ScrollRegion,
+  useElementWidth,
+} from '@rocket/rocket-react';
 import { FIGURES, type Figure } from '../../lib/figures';
 import { StateWithReason } from '../board/PathSummary';
 import { SignalFigure, SignalGrid } from './Signals';
@@ -13,8 +18,8 @@ import styles from './table.module.css';
 
 const TABLE_MIN_WIDTH = 820;
 const HINTS: Record<Figure, string> = {
-  availability: 'good ÷ valid requests',
-  throughput: 'requests per minute',
+  availability: 'good ÷ valid',
+  throughput: 'valid requests',
   errorRate: 'failed ÷ valid',
   latency: 'p95 / p99',
 };
@@ -67,7 +72,7 @@ export function SignalsTable(props: SignalsTableProps) {
       outdated={outdated}
     />
   );
-  const isMuted = (row: SignalsRow) => outdated || row.state === 'stale';
+  const isMuted = (row: SignalsRow) => outdated || isMissing(row.state);
 
   if (width < TABLE_MIN_WIDTH) {
     return (

@@ -1,0 +1,81 @@
+import { ResponseError } from '@backstage/errors';
+import {
+  AppRootElementBlueprint,
+  type ExtensionDefinition,
+} from '@backstage/frontend-plugin-api';
+import { mockApis, renderTestApp } from '@backstage/frontend-test-utils';
+import { entityRouteRef } from '@backstage/plugin-catalog-react';
+import { catalogApiMock } from '@backstage/plugin-catalog-react/testUtils';
+import { useLocation } from 'react-router-dom';
+import plugin, { criticalPathsApiRef, type CriticalPathsApi } from '..';
+import { makeBoard, makeComponentPaths, makePath } from './fixtures';
+
+/** The moment of all figures in tests. */
+export const NOW = Date.UTC(2026, 10, 21, 12);
+
+/** A failure as the client reports it. */
+export function httpError(status: number, message = 'it broke') {
+  return ResponseError.fromResponse(
+    Response.json(
+      { error: { name: 'Error', message }, response: { statusCode: status } },
+      { status },
+    ),
+  );
+}
+
+/** The API over the fixtures. */
+export function mockApi(): jest.Mocked<CriticalPathsApi> {
+  return {
+    getBoard: jest.fn(async ({ window }) => makeBoard({ now: NOW, window })),
+    getPath: jest.fn(async ({ name }, { window }) => {
+      const path = makePath({ now: NOW, window }, name);
+      if (!path) {
+        throw await httpError(404);
+      }
+      return path;
+    }),
+    getComponentPaths: jest.fn(async ({ name }, { window }) =>
+      makeComponentPaths({ now: NOW, window }, name),
+    ),
+  };
+}
+
+let current = '';
+
+/** What the address bar would show. */
+export function address(): string {
+  return current;
+}
+
+function AddressBar() {
+  const { pathname, search } = useLocation();
+  current = `${pathname}${search}`;
+  return null;
+}
+
+/** Renders the plugin at an address, through its own extensions. */
+export function renderPlugin(
+  path: string,
+  options: { api?: CriticalPathsApi; extensions?: ExtensionDefinition[] } = {},
+) {
+  const { api = mockApi(), extensions = [] } = options;
+  return renderTestApp({
+    features: [plugin],
+    extensions: [
+      AppRootElementBlueprint.make({
+        name: 'address-bar',
+        params: { element: <AddressBar /> },
+      }),
+      ...extensions,
+    ],
+    apis: [
+      [criticalPathsApiRef, api],
+      catalogApiMock(),
+      mockApis.identity({ userEntityRef: 'user:default/guest' }),
+    ],
+    mountedRoutes: {
+      '/catalog/:namespace/:kind/:name': entityRouteRef,
+    },
+    initialRouteEntries: [path],
+  });
+}
