@@ -92,12 +92,12 @@ export function CloneCard({ repository }: { repository: string }) {
                   </Button>
                   <Button
                     size="small"
-                    variant="tertiary"
+                    variant="secondary"
                     isPending={token.isPending && token.variables === 'write'}
                     isDisabled={token.isPending}
                     onPress={() => token.mutate('write')}
                   >
-                    … to clone and push
+                    Make one to clone and push
                   </Button>
                 </Flex>
               )}

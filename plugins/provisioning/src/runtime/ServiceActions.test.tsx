@@ -1,7 +1,8 @@
 import { mockApis, renderInTestApp } from '@backstage/frontend-test-utils';
 import { AuthorizeResult } from '@backstage/plugin-permission-common';
 import { screen } from '@testing-library/react';
-import { mockProvisioningApi, serviceStatus } from '../__testUtils__/api';
+import { mockProvisioningApi } from '../__testUtils__/api';
+import { serviceStatus } from '../__testUtils__/fixtures';
 import { provisioningApiRef } from '../api/ProvisioningApi';
 import { QueryRoot } from '../shared/QueryRoot';
 import { ServiceActions } from './ServiceActions';

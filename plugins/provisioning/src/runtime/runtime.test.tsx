@@ -3,7 +3,8 @@ import { createTestEntityPage } from '@backstage/plugin-catalog-react/testUtils'
 import { AuthorizeResult } from '@backstage/plugin-permission-common';
 import { screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { mockProvisioningApi, serviceStatus } from '../__testUtils__/api';
+import { mockProvisioningApi } from '../__testUtils__/api';
+import { serviceStatus } from '../__testUtils__/fixtures';
 import { provisioningApiRef } from '../api/ProvisioningApi';
 import provisioningPlugin from '..';
 
