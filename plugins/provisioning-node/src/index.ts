@@ -1,3 +1,4 @@
 export * from './provisioningService';
+export { ProvisioningClient } from './ProvisioningClient';
 export { provisioningServiceRef } from './provisioningServiceRef';
 export * from './runtime';

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 
 /** A CGI answer whose header has been read; the rest is in `body`. */
@@ -38,7 +39,14 @@ export function startCgi(file: string, env: Record<string, string>) {
     stdin: child.stdin,
     ended,
     stderr: () => stderr.trim(),
-    answer: () => readAnswer(child.stdout),
+    // It may end, or not even start, without an answer.
+    answer: () =>
+      Promise.race([
+        readAnswer(child.stdout),
+        ended.then(() => {
+          throw new Error('git http-backend gave no answer');
+        }),
+      ]),
     kill() {
       if (!child.pid || child.exitCode !== null || child.signalCode !== null) {
         return;
@@ -55,26 +63,24 @@ export function startCgi(file: string, env: Record<string, string>) {
 /** Reads up to the empty line. Rejects when the program ends without one. */
 async function readAnswer(stdout: Readable): Promise<CgiAnswer> {
   let buffer = Buffer.alloc(0);
-  const end = await new Promise<number>((resolve, reject) => {
-    const done = (error?: Error, at = 0) => {
-      stdout.off('data', onData);
-      stdout.off('end', onEnd);
-      stdout.pause();
-      if (error) reject(error);
-      else resolve(at);
-    };
-    const onEnd = () => done(new Error('git http-backend gave no answer'));
-    const onData = (chunk: Buffer) => {
-      buffer = Buffer.concat([buffer, chunk]);
-      const at = buffer.indexOf('\r\n\r\n');
-      if (at >= 0) done(undefined, at);
-      else if (buffer.length > MAX_HEADER_BYTES) {
-        done(new Error('The header of git http-backend is too long'));
+  let end = -1;
+  // `read` leaves the rest in the stream, so that it can be piped with back-pressure.
+  await once(stdout, 'readable');
+  while (end < 0) {
+    const chunk: Buffer | null = stdout.read();
+    if (chunk) buffer = Buffer.concat([buffer, chunk]);
+    end = buffer.indexOf('\r\n\r\n');
+    if (end >= 0) break;
+    if (buffer.length > MAX_HEADER_BYTES) {
+      throw new Error('The header of git http-backend is too long');
+    }
+    if (!chunk) {
+      if (stdout.readableEnded || stdout.destroyed) {
+        throw new Error('git http-backend gave no answer');
       }
-    };
-    stdout.on('data', onData);
-    stdout.on('end', onEnd);
-  });
+      await Promise.race([once(stdout, 'readable'), once(stdout, 'end')]);
+    }
+  }
   let status = 200;
   const headers: [string, string][] = [];
   for (const line of buffer.subarray(0, end).toString('latin1').split('\r\n')) {

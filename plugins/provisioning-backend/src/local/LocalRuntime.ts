@@ -7,7 +7,6 @@ import {
   rm,
   writeFile,
 } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import type {
@@ -23,6 +22,7 @@ import {
   serviceEnvironment,
   type NewRelicTarget,
 } from './environment';
+import { isPortFree } from './ports';
 import { readManifest, type RuntimeManifest } from './manifest';
 import type { PostgresAdmin } from './PostgresServer';
 import {
@@ -144,7 +144,9 @@ export class LocalRuntime implements Runtime {
     const process = await this.#process(target, manifest, database, log);
     await onPhase('health');
     await this.#run(target.name, process.supervised, signal);
-    await this.#prune(target);
+    await this.#prune(target).catch(error =>
+      this.#options.logger.warn(`old releases of ${target.name}: ${error}`),
+    );
     return process.endpoint;
   }
 
@@ -353,7 +355,7 @@ export class LocalRuntime implements Runtime {
     const { registry, ports } = this.#options;
     const known = await registry.getPort(name);
     if (known !== undefined && known >= ports.from && known <= ports.to) {
-      if (await isFree(known)) return known;
+      if (await isPortFree(known)) return known;
       log.write(
         'rocket',
         `port ${known} is taken by another program; the service moves to another port`,
@@ -363,7 +365,7 @@ export class LocalRuntime implements Runtime {
     for (let port = ports.from; port <= ports.to; port += 1) {
       if (
         !taken.has(port) &&
-        (await isFree(port)) &&
+        (await isPortFree(port)) &&
         (await registry.takePort(name, port))
       ) {
         return port;
@@ -405,14 +407,4 @@ function endpointOf(
     database:
       database?.database ?? (manifest.database && databaseName(target.name)),
   };
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () =>
-      server.close(() => resolve(true)),
-    );
-  });
 }

@@ -5,6 +5,7 @@ import {
   chmod,
   chown,
   mkdir,
+  readdir,
   readFile,
   rename,
   rm,
@@ -17,6 +18,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import { Client } from 'pg';
+import { isPortFree } from './ports';
+import { commandLine } from './processes';
 
 const execFileAsync = promisify(execFile);
 
@@ -45,6 +48,8 @@ export class ExternalPostgres implements PostgresAdmin {
 interface Account {
   uid?: number;
   gid?: number;
+  /** Command that gives the identity instead. */
+  wrap?: string[];
 }
 
 const WATCH_MS = 5_000;
@@ -62,6 +67,7 @@ export class EmbeddedPostgres implements PostgresAdmin {
   #starting: Promise<string> | undefined;
   #watcher: NodeJS.Timeout | undefined;
   #closing = false;
+  #account: Account = {};
 
   constructor(options: {
     directory: string;
@@ -154,6 +160,13 @@ export class EmbeddedPostgres implements PostgresAdmin {
   async #startServer() {
     const log = join(this.#directory, 'startup.log');
     await rm(log, { force: true });
+    if (!(await isPortFree(this.#port))) {
+      throw new Error(
+        `PostgreSQL cannot listen on 127.0.0.1:${
+          this.#port
+        }: the port is taken. End what uses it, or set another one in provisioning.local.postgres.port`,
+      );
+    }
     const settings = {
       port: this.#port,
       listen_addresses: '127.0.0.1',
@@ -184,20 +197,26 @@ export class EmbeddedPostgres implements PostgresAdmin {
         flags,
       ]);
     } catch (error) {
-      const text = await readFile(log, 'utf8').catch(() => '');
-      if (/could not (bind|create any TCP\/IP)/i.test(text)) {
-        throw new Error(
-          `PostgreSQL cannot listen on 127.0.0.1:${
-            this.#port
-          }: the port is taken. End what uses it, or set another one in provisioning.local.postgres.port`,
-        );
-      }
       throw new Error(
         `PostgreSQL does not start: ${
-          text.trim().split('\n').slice(-4).join(' | ') || reasonOf(error)
+          (await this.#lastWords()) || reasonOf(error)
         }`,
       );
     }
+  }
+
+  /** The end of the newest log. */
+  async #lastWords(): Promise<string> {
+    const logs = join(this.#data, 'log');
+    let newest = { file: join(this.#directory, 'startup.log'), time: 0 };
+    for (const name of await readdir(logs).catch(() => [])) {
+      const { mtimeMs } = await stat(join(logs, name));
+      if (mtimeMs > newest.time) {
+        newest = { file: join(logs, name), time: mtimeMs };
+      }
+    }
+    const text = await readFile(newest.file, 'utf8').catch(() => '');
+    return text.trim().split('\n').slice(-4).join(' | ');
   }
 
   async #check(url: string) {
@@ -237,17 +256,7 @@ export class EmbeddedPostgres implements PostgresAdmin {
     ).catch(() => '');
     const pid = Number.parseInt(file, 10);
     if (!Number.isInteger(pid) || pid <= 1) return undefined;
-    try {
-      const { stdout } = await execFileAsync('ps', [
-        '-o',
-        'args=',
-        '-p',
-        String(pid),
-      ]);
-      return stdout.includes(this.#data) ? pid : undefined;
-    } catch {
-      return undefined;
-    }
+    return commandLine(pid).includes(this.#data) ? pid : undefined;
   }
 
   /** In a directory of its own first: a kill in the middle leaves nothing half-made. */
@@ -267,7 +276,10 @@ export class EmbeddedPostgres implements PostgresAdmin {
         '--auth=scram-sha-256',
         `--pwfile=${passwordFile}`,
         '--encoding=UTF8',
-        '--locale=C.UTF-8',
+        // Built in: the same on every machine, whatever locales it has.
+        '--locale=C',
+        '--locale-provider=builtin',
+        '--builtin-locale=C.UTF-8',
       ]);
       await rm(this.#data, { recursive: true, force: true });
       await rename(draft, this.#data);
@@ -293,33 +305,80 @@ export class EmbeddedPostgres implements PostgresAdmin {
 
   async #prepareDirectory(): Promise<Account> {
     await mkdir(this.#directory, { recursive: true });
-    const account = await postgresAccount();
+    const account = await this.#findAccount();
     if (account.uid !== undefined) {
       await chown(this.#directory, account.uid, account.gid!);
-      const bin = await binaries();
-      // A data directory or checkout below /root, say, is closed to the unprivileged account.
-      for (const path of [this.#directory, join(bin, 'postgres')]) {
-        await execFileAsync('test', ['-r', path], {
-          ...account,
-          cwd: '/',
-        }).catch(() => {
-          throw new Error(
-            `Rocket runs as root, and PostgreSQL must not: it runs as the user with the id ${account.uid}, who cannot reach ${path}. Run Rocket as an ordinary user, or open the directories above it (chmod o+x)`,
-          );
-        });
-      }
     }
     await chmod(this.#directory, 0o700);
+    this.#account = account;
     return account;
   }
 
-  async #run(program: string, args: string[]) {
+  /**
+   * PostgreSQL refuses to run as root. Then it runs as the user `postgres`,
+   * who is made if missing; and where that user cannot reach our directories
+   * (below /root, say) as nobody of a user namespace, in which our own files
+   * stay ours.
+   */
+  async #findAccount(): Promise<Account> {
+    if (process.getuid?.() !== 0) return {};
     const bin = await binaries();
-    const account = await postgresAccount();
-    await execFileAsync(join(bin, program), args, {
-      ...account,
+    const owner = await stat(this.#data).catch(() => undefined);
+    const problems: string[] = [];
+    if (owner?.uid !== 0) {
+      const account = owner
+        ? { uid: owner.uid, gid: owner.gid }
+        : await postgresUser().catch(error => {
+            problems.push(error.message);
+            return undefined;
+          });
+      if (
+        account &&
+        (await canReach(account, [dirname(this.#directory), bin]))
+      ) {
+        return account;
+      }
+      if (account) {
+        problems.push(
+          `the user with the id ${account.uid} cannot reach ${
+            this.#directory
+          } or ${bin} (chmod o+x on the directories above them helps)`,
+        );
+      }
+      if (owner)
+        throw new Error(
+          `PostgreSQL must not run as root, and ${problems.join('; ')}`,
+        );
+    }
+    const wrap = [
+      'unshare',
+      '--user',
+      '--map-user=65534',
+      '--map-group=65534',
+      '--',
+    ];
+    try {
+      await execFileAsync(wrap[0], [...wrap.slice(1), 'true']);
+      return { wrap };
+    } catch (error) {
+      throw new Error(
+        `PostgreSQL must not run as root: ${[
+          ...problems,
+          `a user namespace is not to be had (${reasonOf(error)})`,
+        ].join(
+          '; ',
+        )}. Run Rocket as an ordinary user, or name a server in provisioning.local.postgres.url`,
+      );
+    }
+  }
+
+  async #run(program: string, args: string[]) {
+    const { wrap = [], ...identity } = this.#account;
+    const [file, ...rest] = [...wrap, join(await binaries(), program), ...args];
+    await execFileAsync(file, rest, {
+      ...identity,
       cwd: this.#directory,
-      env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8', TZ: 'UTC' },
+      env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' },
       timeout: 120_000,
     });
   }
@@ -351,9 +410,7 @@ async function binaries(): Promise<string> {
   return directory;
 }
 
-/** PostgreSQL refuses to run as root; then it runs as `postgres`, which is made if it is missing. */
-async function postgresAccount(): Promise<Account> {
-  if (process.getuid?.() !== 0) return {};
+async function postgresUser(): Promise<Account> {
   const find = async (): Promise<Account | undefined> => {
     const [uid, gid] = await Promise.all(
       ['-u', '-g'].map(flag =>
@@ -376,15 +433,27 @@ async function postgresAccount(): Promise<Account> {
     'postgres',
   ]).catch(error => {
     throw new Error(
-      `Rocket runs as root, PostgreSQL must not, and the user 'postgres' cannot be created: ${reasonOf(
-        error,
-      )}. Run Rocket as an ordinary user`,
+      `the user 'postgres' cannot be created: ${reasonOf(error)}`,
     );
   });
   const created = await find();
   if (!created)
-    throw new Error("The user 'postgres' was created but is not there");
+    throw new Error("the user 'postgres' was created but is not there");
   return created;
+}
+
+async function canReach(account: Account, paths: string[]): Promise<boolean> {
+  for (const path of paths) {
+    const reached = await execFileAsync('test', ['-x', path], {
+      ...account,
+      cwd: '/',
+    }).then(
+      () => true,
+      () => false,
+    );
+    if (!reached) return false;
+  }
+  return true;
 }
 
 function reasonOf(error: unknown): string {

@@ -35,6 +35,20 @@ export function processIdentity(pid: number): string | undefined {
   }
 }
 
+/** The command line of a process; empty when there is none. */
+export function commandLine(pid: number): string {
+  try {
+    return process.platform === 'linux'
+      ? readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+      : execFileSync('ps', ['-o', 'args=', '-p', String(pid)], {
+          encoding: 'utf8',
+          stdio: ['ignore', 'pipe', 'ignore'],
+        });
+  } catch {
+    return '';
+  }
+}
+
 /** Content of a pidfile. */
 export function describeProcess(pid: number): string {
   return JSON.stringify({ pid, identity: processIdentity(pid) ?? 'ended' });
