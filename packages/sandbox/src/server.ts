@@ -73,10 +73,7 @@ export async function startSandbox(
   const restored = await store.restore();
   if (restored.events > 0 || restored.skippedLines > 0) {
     logger?.info(
-      `Read ${restored.events} events that agents sent earlier` +
-        (restored.skippedLines > 0
-          ? `, skipped ${restored.skippedLines} damaged lines`
-          : ''),
+      `Read ${restored.events} events that agents sent earlier, skipped ${restored.skippedLines} damaged lines`,
     );
   }
 

@@ -1,4 +1,4 @@
-import { Aggregate } from './aggregates';
+import { Aggregate } from './Aggregate';
 import { Aggregated } from './execute';
 import { calculate } from './evaluate';
 import { Output, Plan } from './plan';

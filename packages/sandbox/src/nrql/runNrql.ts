@@ -3,7 +3,8 @@ import { EventStore } from '../store/EventStore';
 import { Condition, Expr } from './ast';
 import { aggregate, listEvents, RunOptions, RunStats } from './execute';
 import { parseNrql } from './parse';
-import { Plan, planQuery } from './plan';
+import { Plan } from './plan';
+import { Planner } from './Planner';
 import { inKeyOrder, Row, shapeResult, ShapedResult } from './results';
 import { resolveWindow, Window } from './window';
 
@@ -49,7 +50,7 @@ export async function runNrql(
 ): Promise<NrdbResultContainer> {
   const started = Date.now();
   const query = parseNrql(nrql);
-  const plan = planQuery(nrql, query);
+  const plan = new Planner(nrql, query).plan();
   plan.where = hide(plan.where, options?.hidden ?? []);
   const window = resolveWindow(nrql, query, now);
   let shaped: ShapedResult;
