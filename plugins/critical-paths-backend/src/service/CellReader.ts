@@ -26,18 +26,26 @@ const ROWS_PER_READ = 20_000;
  */
 export class CellReader {
   readonly #store: Pick<SignalStore, 'readRows'>;
+  readonly #maxSeries: number;
   readonly #cache = new Map<number, Map<string, CachedInterval>>();
+  /** Rises with every change, so that rows read before it are not remembered after it. */
+  #epoch = 0;
 
-  constructor(store: Pick<SignalStore, 'readRows'>) {
+  /** Remembers at most `maxSeries` series, those that were asked for last. */
+  constructor(
+    store: Pick<SignalStore, 'readRows'>,
+    options: { maxSeries?: number } = {},
+  ) {
     this.#store = store;
+    this.#maxSeries = options.maxSeries ?? Infinity;
   }
 
-  /** The cells of each series by interval of the grid. Remembers them when `remember` is set. */
+  /** The cells of each series by interval of the grid. */
   async read(
     seriesIds: number[],
     grid: Grid,
-    options: { remember: boolean },
   ): Promise<Map<number, (SignalCell | undefined)[]>> {
+    const epoch = this.#epoch;
     const keys = grid.starts.map((_, i) => intervalKey(grid, i));
     const result = new Map<number, (SignalCell | undefined)[]>();
     // Series that miss the same run of intervals are read together.
@@ -47,6 +55,10 @@ export class CellReader {
     >();
     for (const id of seriesIds) {
       const known = this.#cache.get(id);
+      if (known) {
+        this.#cache.delete(id);
+        this.#cache.set(id, known);
+      }
       const cells: (SignalCell | undefined)[] = new Array(grid.starts.length);
       let first = -1;
       for (let i = 0; i <= grid.starts.length; i++) {
@@ -82,7 +94,7 @@ export class CellReader {
           for (let index = first; index <= last; index++) {
             const cell = sums.get(id)?.get(index)?.toCell();
             cells[index] = cell;
-            if (options.remember) {
+            if (epoch === this.#epoch) {
               this.#remember(id, keys[index], {
                 from: grid.starts[index],
                 to: intervalEnd(grid, index),
@@ -99,6 +111,7 @@ export class CellReader {
 
   /** Forgets the intervals that a change touches, and those that have passed out of every window. */
   invalidate(changes: StoreChange[], until: number): void {
+    this.#epoch += 1;
     for (const change of changes) {
       for (const id of change.seriesIds ?? this.#cache.keys()) {
         const known = this.#cache.get(id);
@@ -116,6 +129,7 @@ export class CellReader {
   }
 
   clear(): void {
+    this.#epoch += 1;
     this.#cache.clear();
   }
 
@@ -124,6 +138,10 @@ export class CellReader {
     if (!known) {
       known = new Map();
       this.#cache.set(id, known);
+      const oldest = this.#cache.keys().next();
+      if (this.#cache.size > this.#maxSeries && !oldest.done) {
+        this.#cache.delete(oldest.value);
+      }
     }
     known.set(key, interval);
   }

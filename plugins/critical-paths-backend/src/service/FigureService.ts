@@ -28,6 +28,8 @@ const SYNC_EVERY_MS = 1000;
 const SEQ_OVERLAP = 50;
 /** A board is handed out while the next one is made, but not when it is older than this. */
 const MAX_BOARD_AGE_MS = 90_000;
+/** Applications whose charts are remembered: some 20 paths. */
+const DETAIL_SERIES = 200;
 
 /** Figures of one path over one window; state and age are added when it is handed out. */
 export interface PathFigures {
@@ -63,7 +65,10 @@ export class FigureService {
   readonly #directory: Pick<PathDirectory, 'model'>;
   readonly #settings: CriticalPathsSettings;
   readonly #now: () => number;
-  readonly #reader: CellReader;
+  /** Entry steps of all paths, for the boards. */
+  readonly #boardReader: CellReader;
+  /** Applications of the paths that somebody looks at. */
+  readonly #detailReader: CellReader;
   #status?: Status;
   #syncedAt = -Infinity;
   #syncing?: Promise<Status>;
@@ -74,7 +79,7 @@ export class FigureService {
     BoardWindow,
     { madeAt: number; statusVersion: number; board: Board }
   >();
-  /** Reading and dropping what is remembered must not overlap. */
+  /** Boards are made one after the other. */
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: {
@@ -87,7 +92,10 @@ export class FigureService {
     this.#directory = options.directory;
     this.#settings = options.settings;
     this.#now = options.now ?? Date.now;
-    this.#reader = new CellReader(options.store);
+    this.#boardReader = new CellReader(options.store);
+    this.#detailReader = new CellReader(options.store, {
+      maxSeries: DETAIL_SERIES,
+    });
   }
 
   /** The last minute that is over and has had time to arrive, in minutes since the epoch. */
@@ -123,13 +131,13 @@ export class FigureService {
     return next;
   }
 
-  /** Cells of the given feeds on a grid, straight from the database. */
+  /** Cells of the given feeds on a grid. */
   async cellsOf(
     feeds: StepFeed[],
     grid: Grid,
   ): Promise<Map<number, FeedCells>> {
     const series = feeds.flatMap(feed => feed.series ?? []);
-    return this.#cells(series, grid, false);
+    return this.#cells(series, grid, this.#detailReader);
   }
 
   /** Objectives held against the sum of the feeds, each over its own window. */
@@ -137,14 +145,14 @@ export class FigureService {
     objectives: CriticalPathObjective[],
     feeds: StepFeed[],
     until: number,
-    remember = false,
+    reader = this.#detailReader,
   ): Promise<ObjectiveResult[]> {
     const series = distinctFeeds(feeds).flatMap(feed => feed.series ?? []);
     const byDays = new Map<number, { cells: FeedCells[]; grid: Grid }>();
     for (const { windowDays } of objectives) {
       if (!byDays.has(windowDays)) {
         const grid = objectiveGrid(windowDays, until);
-        const cells = await this.#cells(series, grid, remember);
+        const cells = await this.#cells(series, grid, reader);
         byDays.set(windowDays, { grid, cells: [...cells.values()] });
       }
     }
@@ -161,12 +169,11 @@ export class FigureService {
   async #cells(
     series: Series[],
     grid: Grid,
-    remember: boolean,
+    reader: CellReader,
   ): Promise<Map<number, FeedCells>> {
-    const cells = await this.#reader.read(
+    const cells = await reader.read(
       series.map(s => s.id),
       grid,
-      { remember },
     );
     return new Map(
       series.map(s => [
@@ -206,7 +213,7 @@ export class FigureService {
     const cells = await this.#cells(
       measured.flatMap(feed => feed.series ?? []),
       grid,
-      true,
+      this.#boardReader,
     );
     const figures = new Map<string, PathFigures>();
     let count = 0;
@@ -225,7 +232,7 @@ export class FigureService {
           resolved.path.objectives,
           entry,
           until,
-          true,
+          this.#boardReader,
         ),
       });
       count += 1;
@@ -253,7 +260,7 @@ export class FigureService {
       return this.#status;
     }
     if (!this.#syncing) {
-      this.#syncing = this.#exclusive(() => this.#takeChanges()).finally(() => {
+      this.#syncing = this.#takeChanges().finally(() => {
         this.#syncing = undefined;
       });
     }
@@ -269,9 +276,11 @@ export class FigureService {
     if (!this.#status || fresh.length > 0) {
       if (oldest !== undefined && oldest > this.#seq + 1) {
         // Records between the last look and now are gone already.
-        this.#reader.clear();
+        this.#boardReader.clear();
+        this.#detailReader.clear();
       }
-      this.#reader.invalidate(fresh, this.until());
+      this.#boardReader.invalidate(fresh, this.until());
+      this.#detailReader.invalidate(fresh, this.until());
       const series = await this.#store.listSeries();
       this.#status = {
         version: (this.#status?.version ?? 0) + 1,

@@ -25,11 +25,11 @@ const TABLES: Record<RowLevel, string> = {
   hour: 'cp_hours',
 };
 /** Series per transaction or query: bounds how long a lock is held and SQLite blocks the process. */
-const SLICE = 50;
+const SLICE = 25;
 /** Rows per insert statement; SQLite takes at most 500 (terms of a compound select). */
 const INSERT_ROWS = 400;
 /** Change records name up to this many series; a wider change is about all of them. */
-const NAMED_SERIES = 50;
+const NAMED_SERIES = 25;
 
 interface SeriesRow {
   id: number;
@@ -163,6 +163,7 @@ export class DatabaseSignalStore implements SignalStore {
           )
           .onConflict('series_key')
           .merge(['last_seen_time']);
+        await breathe();
       }
       const byKey = new Map<string, Series>();
       for (const slice of slices(keys, 500)) {
@@ -197,6 +198,7 @@ export class DatabaseSignalStore implements SignalStore {
         await this.#db.transaction(tx =>
           this.#replaceSlice(tx, { ...write, entries }),
         );
+        await breathe();
       }
     });
   }
@@ -377,6 +379,7 @@ export class DatabaseSignalStore implements SignalStore {
         )) {
           result.push(row);
         }
+        await breathe();
       }
       return result;
     });
@@ -538,6 +541,11 @@ export class DatabaseSignalStore implements SignalStore {
       throw error;
     }
   }
+}
+
+/** Lets other work of the process in: SQLite answers without ever leaving the event loop's turn. */
+function breathe(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve));
 }
 
 function isSqlite(db: Knex): boolean {
