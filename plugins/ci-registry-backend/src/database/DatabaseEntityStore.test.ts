@@ -254,6 +254,58 @@ describe.each(databases.eachSupportedId())('%p', id => {
     );
   });
 
+  it('loses nothing when many push and two catalogs take over at once', async () => {
+    const { store } = await createStore(id);
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    let pushing = true;
+    const applied = new Map<string, number>();
+    const catalog = async () => {
+      for (;;) {
+        const last = !pushing;
+        const claim = await store.claim({ limit: 2, now: clock, leaseMs: 1e6 });
+        for (const { stored } of claim.changes) {
+          // One entity is never in two hands, so versions only grow.
+          expect(stored.version).toBeGreaterThan(
+            applied.get(stored.entityRef) ?? 0,
+          );
+          applied.set(stored.entityRef, stored.version);
+        }
+        await store.acknowledge(
+          claim.claimId,
+          claim.changes.map(({ stored }) => ({
+            entityRef: stored.entityRef,
+            version: stored.version,
+          })),
+          clock,
+        );
+        if (last && !claim.changes.length) {
+          return;
+        }
+        await new Promise(resolve => setImmediate(resolve));
+      }
+    };
+    const catalogs = [catalog(), catalog()];
+    await Promise.all(
+      Array.from({ length: 24 }, (_, minute) =>
+        push(
+          store,
+          source({ minute }),
+          ...[...names.slice(minute % 6), ...names.slice(0, minute % 6)]
+            .slice(0, 4)
+            .map(name => item(name, `content ${minute}`)),
+        ),
+      ),
+    );
+    pushing = false;
+    await Promise.all(catalogs);
+    const rows = await store.list({ limit: 10 });
+    expect(rows).toHaveLength(6);
+    for (const row of rows) {
+      expect(row.appliedVersion).toBe(row.version);
+      expect(applied.get(row.entityRef)).toBe(row.version);
+    }
+  });
+
   it('migrates down and up again', async () => {
     const { knex } = await createStore(id);
     await knex.migrate.down({ directory: `${__dirname}/../../migrations` });

@@ -304,7 +304,11 @@ export class DatabaseEntityStore implements EntityStore {
     time: number,
   ): Promise<void> {
     const source = JSON.stringify(push.source);
-    for (const part of chunk(items)) {
+    // In order, as in #lock.
+    const sorted = [...items].sort((a, b) =>
+      a.entityRef < b.entityRef ? -1 : 1,
+    );
+    for (const part of chunk(sorted)) {
       await tx<EntityRow>('entities').insert(
         part.map(item => ({
           entity_ref: item.entityRef,
