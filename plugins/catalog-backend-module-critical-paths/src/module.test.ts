@@ -137,6 +137,19 @@ describe('catalogModuleCriticalPaths in the catalog', () => {
       expect(relations(other)).toContain(relation);
     }
 
+    // The collector finds joined components by their annotation alone.
+    const joined = await request(server).get(
+      '/api/catalog/entities/by-query?filter=kind=component,metadata.annotations.rocket.internal/critical-path&fields=metadata.name,metadata.annotations',
+    );
+    expect(joined.body.items).toMatchObject([
+      {
+        metadata: {
+          name: 'wallet',
+          annotations: { 'rocket.internal/critical-path-step': 'post' },
+        },
+      },
+    ]);
+
     await apply(path(14));
     const broken = await read('criticalpath/default/posting', e =>
       Boolean(e.status?.items?.length),
