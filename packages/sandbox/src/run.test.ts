@@ -101,12 +101,12 @@ describe('the process', () => {
     );
     let output = '';
     const ready = new Promise<void>(resolve => {
-      for (const stream of [child.stdout, child.stderr]) {
-        stream.on('data', chunk => {
-          output += chunk;
-          if (output.includes('Ready')) resolve();
-        });
-      }
+      const listen = (chunk: Buffer) => {
+        output += chunk;
+        if (output.includes('Ready')) resolve();
+      };
+      child.stdout.on('data', listen);
+      child.stderr.on('data', listen);
     });
     const exited = new Promise<number | null>(resolve =>
       child.on('exit', code => resolve(code)),
