@@ -142,6 +142,7 @@ export class ProvisioningClient implements ProvisioningService {
 
 async function toError(response: Response): Promise<Error> {
   const error = await ResponseError.fromResponse(response);
-  const known = errorClasses[error.cause?.name as keyof typeof errorClasses];
-  return known ? new known(error.cause.message) : error;
+  const KnownError =
+    errorClasses[error.cause?.name as keyof typeof errorClasses];
+  return KnownError ? new KnownError(error.cause.message) : error;
 }

@@ -310,18 +310,13 @@ describe('the Git host', () => {
         req.on('close', () => resolve());
       });
     }
-    await waitFor(
-      async () =>
-        (
-          await raw('GET', refs('git-receive-pack', 'other-api'), auth)
-        ).status === 200,
-    );
+    const statuses = new Set<number>();
+    const deadline = Date.now() + 15_000;
+    while (!statuses.has(200) && Date.now() < deadline) {
+      statuses.add(
+        (await raw('GET', refs('git-receive-pack', 'other-api'), auth)).status,
+      );
+    }
+    expect(statuses).toContain(200);
   });
 });
-
-async function waitFor(condition: () => Promise<boolean>) {
-  const deadline = Date.now() + 15_000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error('Waited in vain');
-  }
-}

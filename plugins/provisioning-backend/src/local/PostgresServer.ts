@@ -7,6 +7,7 @@ import {
   mkdir,
   readdir,
   readFile,
+  realpath,
   rename,
   rm,
   stat,
@@ -19,7 +20,7 @@ import { promisify } from 'node:util';
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import { Client } from 'pg';
 import { isPortFree } from './ports';
-import { commandLine } from './processes';
+import { commandLine, processIdentity } from './processes';
 
 const execFileAsync = promisify(execFile);
 
@@ -61,7 +62,7 @@ const WATCH_MS = 5_000;
  * services and cut the backend's own shutdown short.
  */
 export class EmbeddedPostgres implements PostgresAdmin {
-  readonly #directory: string;
+  #directory: string;
   readonly #port: number;
   readonly #logger: LoggerService;
   #starting: Promise<string> | undefined;
@@ -123,6 +124,8 @@ export class EmbeddedPostgres implements PostgresAdmin {
 
   async #start(): Promise<string> {
     const account = await this.#prepareDirectory();
+    // A running server is recognized by this path, whichever way it was named.
+    this.#directory = await realpath(this.#directory);
     const password = await this.#password();
     const url = `postgresql://postgres:${password}@127.0.0.1:${
       this.#port
@@ -131,8 +134,7 @@ export class EmbeddedPostgres implements PostgresAdmin {
       await this.#initialize(account, password);
     }
     if (!(await this.#runningPid())) {
-      // Left by a kill; its process id may belong to somebody else by now, and PostgreSQL would refuse to start.
-      await rm(join(this.#data, 'postmaster.pid'), { force: true });
+      await this.#removeStalePidFile();
       await this.#startServer();
     } else {
       this.#logger.info('PostgreSQL runs already; using it');
@@ -248,15 +250,33 @@ export class EmbeddedPostgres implements PostgresAdmin {
     );
   }
 
-  /** The pid of a server that runs on our data directory. */
-  async #runningPid(): Promise<number | undefined> {
+  async #pidFromFile(): Promise<number | undefined> {
     const file = await readFile(
       join(this.#data, 'postmaster.pid'),
       'utf8',
     ).catch(() => '');
     const pid = Number.parseInt(file, 10);
-    if (!Number.isInteger(pid) || pid <= 1) return undefined;
+    return Number.isInteger(pid) && pid > 1 ? pid : undefined;
+  }
+
+  /** The pid of a server that runs on our data directory. */
+  async #runningPid(): Promise<number | undefined> {
+    const pid = await this.#pidFromFile();
+    if (!pid || !processIdentity(pid)) return undefined;
     return commandLine(pid).includes(this.#data) ? pid : undefined;
+  }
+
+  /**
+   * After a kill the process id in the file may belong to somebody else, and
+   * PostgreSQL would refuse to start. If that is any PostgreSQL, it decides
+   * itself: two servers on one directory would destroy it.
+   */
+  async #removeStalePidFile() {
+    const pid = await this.#pidFromFile();
+    if (pid && processIdentity(pid) && commandLine(pid).includes('postgres')) {
+      return;
+    }
+    await rm(join(this.#data, 'postmaster.pid'), { force: true });
   }
 
   /** In a directory of its own first: a kill in the middle leaves nothing half-made. */

@@ -16,7 +16,7 @@ const path = z
   .string()
   .max(500)
   .regex(
-    /^\/[A-Za-z0-9._~\-/]*$/,
+    /^\/(?!\/)[A-Za-z0-9._~\-/]*$/,
     'must be a path that begins with / and has only letters, digits and . _ ~ - /',
   );
 
