@@ -75,6 +75,8 @@ describe.each(databases.eachSupportedId())('on %p', databaseId => {
     expect(again[2].id).not.toBe(a.id);
     expect(again[2].selection.operation).toBe('POST /x');
     expect(await store.listSeries()).toHaveLength(3);
+    // Both databases would otherwise run out of numbers, one per series and cycle.
+    expect(again[2].id).toBe(b.id + 1);
     expect(a).toEqual({
       ...descriptor('a'),
       id: a.id,
@@ -376,11 +378,14 @@ describe.each(databases.eachSupportedId())('on %p', databaseId => {
       changesBefore: 20,
     };
     expect(await store.prune({ ...limits, signal: stopped.signal })).toBe(0);
+    // Seen again after a long time: kept from now on.
+    const [back] = await store.registerSeries([descriptor('back')], 1000);
+    await store.registerSeries([descriptor('back')], T * 60);
     await store.prune(limits);
     expect(await minutes(a.id)).toEqual([[T, 1]]);
     expect(await hours(a.id)).toEqual([[T, 1]]);
     expect((await store.changesSince(0)).changes).toEqual([]);
-    expect((await store.listSeries()).map(s => s.id)).toEqual([a.id]);
+    expect((await store.listSeries()).map(s => s.id)).toEqual([a.id, back.id]);
   });
 
   it('rolls back a window that cannot be stored', async () => {

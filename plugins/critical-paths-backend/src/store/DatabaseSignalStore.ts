@@ -28,6 +28,8 @@ const TABLES: Record<RowLevel, string> = {
 const SLICE = 25;
 /** Rows per insert statement; SQLite takes at most 500 (terms of a compound select). */
 const INSERT_ROWS = 400;
+/** How often a series is noted as still wanted; retention works in days. */
+const SEEN_EVERY_SECONDS = 3600;
 /** Change records name up to this many series; a wider change is about all of them. */
 const NAMED_SERIES = 25;
 
@@ -141,7 +143,9 @@ export class DatabaseSignalStore implements SignalStore {
   ): Promise<Series[]> {
     return this.#guard(async () => {
       const keys = descriptors.map(seriesKey);
-      for (const slice of slices([...descriptors.keys()], 200)) {
+      let known = await this.#findSeries(keys);
+      const missing = [...keys.keys()].filter(i => !known.has(keys[i]));
+      for (const slice of slices(missing, 200)) {
         await this.#db('cp_series')
           .insert(
             slice.map(i => {
@@ -162,19 +166,38 @@ export class DatabaseSignalStore implements SignalStore {
             }),
           )
           .onConflict('series_key')
-          .merge(['last_seen_time']);
+          .ignore();
         await breathe();
       }
-      const byKey = new Map<string, Series>();
-      for (const slice of slices(keys, 500)) {
-        const rows: SeriesRow[] = await this.#db('cp_series').whereIn(
-          'series_key',
-          slice,
-        );
-        rows.forEach(row => byKey.set(row.series_key, toSeries(row)));
+      if (missing.length > 0) {
+        known = await this.#findSeries(keys);
       }
-      return keys.map(key => byKey.get(key)!);
+      // Known series are noted as wanted once an hour: this runs in every cycle.
+      const due = [...known.values()].filter(
+        row => Number(row.last_seen_time) < time - SEEN_EVERY_SECONDS,
+      );
+      for (const slice of slices(due, 500)) {
+        await this.#db('cp_series')
+          .whereIn(
+            'id',
+            slice.map(row => row.id),
+          )
+          .update({ last_seen_time: time });
+      }
+      return keys.map(key => toSeries(known.get(key)!));
     });
+  }
+
+  async #findSeries(keys: string[]): Promise<Map<string, SeriesRow>> {
+    const found = new Map<string, SeriesRow>();
+    for (const slice of slices(keys, 500)) {
+      const rows: SeriesRow[] = await this.#db('cp_series').whereIn(
+        'series_key',
+        slice,
+      );
+      rows.forEach(row => found.set(row.series_key, row));
+    }
+    return found;
   }
 
   async listSeries(): Promise<Series[]> {
