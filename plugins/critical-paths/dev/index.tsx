@@ -6,19 +6,34 @@ import {
   PageBlueprint,
 } from '@backstage/frontend-plugin-api';
 import { ResponseError } from '@backstage/errors';
-import { EntityProvider } from '@backstage/plugin-catalog-react';
+import { catalogApiRef, EntityProvider } from '@backstage/plugin-catalog-react';
 import { RiFlaskLine } from '@remixicon/react';
 import criticalPathsPlugin, { criticalPathsApiRef } from '../src';
 import { ComponentPathsContent } from '../src/components/entity/ComponentPathsContent';
 import { CriticalPathCard } from '../src/components/entity/CriticalPathCard';
 import { DomainPathsCard } from '../src/components/entity/DomainPathsCard';
+import { HomePaths } from '../src/components/home/HomePaths';
 import {
   makeBoard,
   makeComponentPaths,
   makePath,
+  ROW_SPECS,
 } from '../src/__testUtils__/fixtures';
 
-// Add `#fail` to the address to see what happens when the backend goes away.
+// Add `#fail` to the address to see what happens when the backend goes away,
+// `#many` to see a board of 203 paths.
+function specs() {
+  return window.location.hash === '#many'
+    ? Array.from({ length: 29 }, (_, copy) =>
+        ROW_SPECS.map(spec => ({
+          ...spec,
+          name: `${spec.name}-${copy}`,
+          title: `${spec.title} ${copy}`,
+        })),
+      ).flat()
+    : ROW_SPECS;
+}
+
 function answer<T>(value: T | undefined): Promise<T> {
   return new Promise((resolve, reject) => {
     setTimeout(() => {
@@ -42,12 +57,29 @@ const mockedApi = ApiBlueprint.make({
       deps: {},
       factory: () => ({
         getBoard: ({ window: length }) =>
-          answer(makeBoard({ now: Date.now(), window: length })),
+          answer(makeBoard({ now: Date.now(), window: length }, specs())),
         getPath: ({ name }, { window: length }) =>
           answer(makePath({ now: Date.now(), window: length }, name)),
         getComponentPaths: ({ name }, { window: length }) =>
           answer(makeComponentPaths({ now: Date.now(), window: length }, name)),
       }),
+    }),
+});
+
+const emptyCatalog = ApiBlueprint.make({
+  name: 'catalog',
+  params: define =>
+    define({
+      api: catalogApiRef,
+      deps: {},
+      factory: () =>
+        ({
+          queryEntities: async () => ({
+            items: [],
+            totalItems: 0,
+            pageInfo: {},
+          }),
+        } as unknown as typeof catalogApiRef.T),
     }),
 });
 
@@ -62,7 +94,14 @@ const parts = PageBlueprint.make({
     title: 'Parts',
     icon: <RiFlaskLine />,
     loader: async () => (
-      <div style={{ display: 'grid', gap: 24, padding: 24 }}>
+      <div
+        style={{
+          display: 'grid',
+          gridTemplateColumns: 'minmax(0, 1fr)',
+          gap: 24,
+        }}
+      >
+        <HomePaths />
         <EntityProvider entity={entity('Component', 'ledger-service')}>
           <ComponentPathsContent />
         </EntityProvider>
@@ -85,5 +124,6 @@ createDevApp({
       extensions: [mockedApi],
     }),
     createFrontendPlugin({ pluginId: 'parts', extensions: [parts] }),
+    createFrontendPlugin({ pluginId: 'catalog', extensions: [emptyCatalog] }),
   ],
 });

@@ -8,11 +8,13 @@ import { PathPage } from './path/PathPage';
 export function CriticalPathsPages() {
   return (
     <QueryRoot>
-      <Routes>
-        <Route index element={<BoardPage />} />
-        <Route path=":namespace/:name" element={<PathPage />} />
-        <Route path="*" element={<NotFoundErrorPage />} />
-      </Routes>
+      <main>
+        <Routes>
+          <Route index element={<BoardPage />} />
+          <Route path=":namespace/:name" element={<PathPage />} />
+          <Route path="*" element={<NotFoundErrorPage />} />
+        </Routes>
+      </main>
     </QueryRoot>
   );
 }

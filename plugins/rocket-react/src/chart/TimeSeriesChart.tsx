@@ -1,10 +1,6 @@
 import { useId, useMemo, useState, type KeyboardEvent } from 'react';
-import { AxisBottom, AxisLeft } from '@visx/axis';
 import { localPoint } from '@visx/event';
-import { GridRows } from '@visx/grid';
-import { Group } from '@visx/group';
 import { scaleLinear, scaleTime } from '@visx/scale';
-import { AreaClosed, Line, LinePath } from '@visx/shape';
 import { useElementWidth } from '../hooks/useElementWidth';
 import { paletteClass } from '../palette';
 import { formatPointTime } from '../format';
@@ -16,17 +12,14 @@ import {
   timesOf,
   unobservedRanges,
   valueDomain,
-  type ChartPoint,
   type ChartSeries,
   type ChartThreshold,
 } from './model';
+import { ChartPlot, PLOT_MARGIN } from './ChartPlot';
 import { ChartLegend } from './ChartLegend';
 import { ChartTable } from './ChartTable';
 import { ChartTooltip } from './ChartTooltip';
-import { Hatch } from './Hatch';
 import styles from './TimeSeriesChart.module.css';
-
-const MARGIN = { top: 10, right: 12, bottom: 26, left: 62 };
 
 /** Props of {@link TimeSeriesChart}. */
 export interface TimeSeriesChartProps {
@@ -55,19 +48,6 @@ export interface TimeSeriesChartProps {
   onCursorChange?: (time: number | null) => void;
 }
 
-function tickTime(spanMs: number) {
-  return (value: Date | number | { valueOf(): number }) => {
-    const date = new Date(value.valueOf());
-    if (spanMs <= 36 * 3_600_000) {
-      return date.toLocaleTimeString('en-GB', {
-        hour: '2-digit',
-        minute: '2-digit',
-      });
-    }
-    return date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
-  };
-}
-
 /**
  * Lines over time with axes, a crosshair that follows mouse and keyboard,
  * thresholds, a legend that switches lines, and the same figures as a table.
@@ -93,7 +73,6 @@ export function TimeSeriesChart(props: TimeSeriesChartProps) {
   const setHidden = props.onHiddenChange ?? setOwnHidden;
   const setCursor = props.onCursorChange ?? setOwnCursor;
   const [boxRef, width] = useElementWidth(640);
-  const hatchId = useId();
   const helpId = useId();
   const stepMs = stepSeconds * 1000;
 
@@ -118,8 +97,8 @@ export function TimeSeriesChart(props: TimeSeriesChartProps) {
     [series],
   );
 
-  const innerWidth = Math.max(40, width - MARGIN.left - MARGIN.right);
-  const innerHeight = height - MARGIN.top - MARGIN.bottom;
+  const innerWidth = Math.max(40, width - PLOT_MARGIN.left - PLOT_MARGIN.right);
+  const innerHeight = height - PLOT_MARGIN.top - PLOT_MARGIN.bottom;
   const from = props.from ?? times[0] ?? 0;
   const to = props.to ?? (times[times.length - 1] ?? 0) + stepMs;
   const x = scaleTime<number>({ domain: [from, to], range: [0, innerWidth] });
@@ -133,8 +112,6 @@ export function TimeSeriesChart(props: TimeSeriesChartProps) {
     }),
     range: [innerHeight, 0],
   });
-  const getX = (point: ChartPoint) => x(point.time + stepMs / 2);
-  const getY = (point: ChartPoint) => y(point.value ?? 0);
 
   const index = cursor === null ? -1 : nearestIndex(times, cursor);
   const cursorTime = index < 0 ? null : times[index];
@@ -190,139 +167,21 @@ export function TimeSeriesChart(props: TimeSeriesChartProps) {
   return (
     <figure className={`${paletteClass} ${styles.figure}`} aria-label={title}>
       <div ref={boxRef} className={styles.box} style={{ height }}>
-        <svg
-          width="100%"
+        <ChartPlot
+          alternative={alternative}
           height={height}
-          role="img"
-          aria-label={alternative}
-          className={styles.svg}
-        >
-          <Hatch id={hatchId} />
-          <Group left={MARGIN.left} top={MARGIN.top}>
-            <GridRows
-              scale={y}
-              width={innerWidth}
-              numTicks={4}
-              stroke="var(--rocket-grid)"
-            />
-            {gaps.map(gap => (
-              <rect
-                key={gap.from}
-                data-testid="gap"
-                x={x(gap.from)}
-                y={0}
-                width={Math.max(2, x(gap.to) - x(gap.from))}
-                height={innerHeight}
-                fill={`url(#${hatchId})`}
-              />
-            ))}
-            {visible
-              .filter(line => !line.emphasis)
-              .map(line => (
-                <LinePath
-                  key={line.id}
-                  data={line.points}
-                  x={getX}
-                  y={getY}
-                  defined={isDrawable}
-                  className={styles.line}
-                  stroke={line.color}
-                  strokeDasharray={line.dash}
-                />
-              ))}
-            {visible
-              .filter(line => line.emphasis)
-              .map(line => (
-                <g key={line.id}>
-                  <AreaClosed
-                    data={line.points}
-                    x={getX}
-                    y={getY}
-                    yScale={y}
-                    defined={isDrawable}
-                    className={styles.area}
-                  />
-                  <LinePath
-                    data={line.points}
-                    x={getX}
-                    y={getY}
-                    defined={isDrawable}
-                    className={styles.emphasis}
-                  />
-                </g>
-              ))}
-            {thresholds.map(threshold => {
-              const at = y(threshold.value);
-              return (
-                <g key={threshold.label}>
-                  <Line
-                    from={{ x: 0, y: at }}
-                    to={{ x: innerWidth, y: at }}
-                    className={styles.threshold}
-                  />
-                  <text
-                    x={innerWidth - 4}
-                    y={at < 16 ? at + 13 : at - 5}
-                    textAnchor="end"
-                    className={styles.thresholdLabel}
-                  >
-                    {threshold.label}
-                  </text>
-                </g>
-              );
-            })}
-            {cursorTime !== null && (
-              <g data-testid="crosshair">
-                <Line
-                  from={{ x: x(cursorTime + stepMs / 2), y: 0 }}
-                  to={{ x: x(cursorTime + stepMs / 2), y: innerHeight }}
-                  className={styles.crosshair}
-                />
-                {rows.map(
-                  ({ line, point }) =>
-                    point &&
-                    isDrawable(point) && (
-                      <circle
-                        key={line.id}
-                        cx={getX(point)}
-                        cy={getY(point)}
-                        r={line.emphasis ? 4 : 3}
-                        className={styles.dot}
-                        fill={line.emphasis ? 'var(--rocket-path)' : line.color}
-                      />
-                    ),
-                )}
-              </g>
-            )}
-            <AxisLeft
-              scale={y}
-              numTicks={4}
-              hideAxisLine
-              hideTicks
-              tickFormat={value => format(Number(value))}
-              tickLabelProps={() => ({
-                className: styles.tick,
-                dx: -2,
-                dy: '0.33em',
-                textAnchor: 'end',
-              })}
-            />
-            <AxisBottom
-              scale={x}
-              top={innerHeight}
-              numTicks={Math.max(2, Math.floor(innerWidth / 90))}
-              stroke="var(--rocket-grid)"
-              tickStroke="var(--rocket-grid)"
-              tickLength={5}
-              tickFormat={tickTime(to - from)}
-              tickLabelProps={() => ({
-                className: styles.tick,
-                textAnchor: 'middle',
-                dy: '0.2em',
-              })}
-            />
-          </Group>
-        </svg>
+          innerWidth={innerWidth}
+          innerHeight={innerHeight}
+          x={x}
+          y={y}
+          lines={visible}
+          gaps={gaps}
+          thresholds={thresholds}
+          stepMs={stepMs}
+          cursorTime={cursorTime}
+          rows={rows}
+          format={format}
+        />
         {empty && (
           <div className={styles.empty}>
             <span>No data in this window</span>
@@ -331,8 +190,8 @@ export function TimeSeriesChart(props: TimeSeriesChartProps) {
         <div
           className={styles.reader}
           style={{
-            left: MARGIN.left,
-            top: MARGIN.top,
+            left: PLOT_MARGIN.left,
+            top: PLOT_MARGIN.top,
             width: innerWidth,
             height: innerHeight,
           }}
@@ -369,7 +228,7 @@ export function TimeSeriesChart(props: TimeSeriesChartProps) {
           <ChartTooltip
             time={formatPointTime(cursorTime, stepSeconds)}
             rows={rows}
-            x={MARGIN.left + x(cursorTime + stepMs / 2)}
+            x={PLOT_MARGIN.left + x(cursorTime + stepMs / 2)}
             width={width}
           />
         )}

@@ -162,7 +162,7 @@ export function BoardPage() {
                 <BoardCards {...shared} />
               ))}
             <StateMeanings />
-            <Text as="p" variant="body-x-small" color="secondary">
+            <Text as="p" variant="body-small" color="secondary">
               {rows.length} of {all.length} paths, {describeWindow(data.window)}
               , up to {formatTimestamp(data.to)}. Figures are measured at the
               entry step of each path and refreshed every {REFRESH_SECONDS}{' '}

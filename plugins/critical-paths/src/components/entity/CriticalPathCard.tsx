@@ -41,7 +41,7 @@ function Summary() {
                 outdated={outdated}
                 size="medium"
               />
-              <Text variant="body-x-small" color="secondary">
+              <Text variant="body-small" color="secondary">
                 {describeWindow(path.window)} ·{' '}
                 <DataAge
                   ageSeconds={path.data.ageSeconds}

@@ -56,7 +56,7 @@ function Paths() {
       )}
       {board && (
         <div className={styles.foot}>
-          <Text variant="body-x-small" color="secondary">
+          <Text variant="body-small" color="secondary">
             Last 24 hours
             {mine.length > SHOWN && `, the ${SHOWN} worst of ${mine.length}`}
           </Text>

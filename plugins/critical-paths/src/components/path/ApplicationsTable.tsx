@@ -22,7 +22,7 @@ export function SourceLink({ application }: { application: PathApplication }) {
       href={sourceUrl}
       target="_blank"
       rel="noopener noreferrer"
-      variant="body-x-small"
+      variant="body-small"
       aria-label={`${title} in ${source}, opens in a new tab`}
     >
       <span className={styles.external}>

@@ -222,7 +222,7 @@ export function PathPage() {
       />
       <Container>
         <div ref={boxRef} className={styles.measure} />
-        {!wide && picker}
+        {!wide && <div className={styles.picker}>{picker}</div>}
         <div className={styles.notices}>
           <RejectedWindow rejected={rejected} />
           <ReadingNotice reading={reading} />

@@ -88,7 +88,7 @@ export function SignalCharts({ path }: { path: PathDetail }) {
                     {info.label}
                     {figure === 'latency' && `, ${percentile}`}
                   </Text>
-                  <Text as="p" variant="body-x-small" color="secondary">
+                  <Text as="p" variant="body-small" color="secondary">
                     {info.hint}
                   </Text>
                 </div>
