@@ -4,6 +4,7 @@ import {
   mockServices,
 } from '@backstage/backend-test-utils';
 import { ConflictError } from '@backstage/errors';
+import { catalogServiceMock } from '@backstage/plugin-catalog-node/testUtils';
 import { createContext } from '../__testUtils__/context';
 import { startGitServer } from '../__testUtils__/gitServer';
 import { mockProvisioning } from '../__testUtils__/provisioning';
@@ -11,6 +12,24 @@ import { createPublishLocalAction } from './publishLocal';
 
 const CANARY = 'canary-7f3a91-never-show';
 const COMMIT = /^[0-9a-f]{40}$/;
+
+function component(name: string, annotations: Record<string, string>) {
+  return {
+    apiVersion: 'backstage.io/v1alpha1',
+    kind: 'Component',
+    metadata: { name, namespace: 'default', annotations },
+  };
+}
+
+const catalogEntities = [
+  component('from-file', {
+    'backstage.io/managed-by-origin-location': 'file:/examples/all.yaml',
+  }),
+  component('elsewhere', {
+    'rocket.internal/source-repository': 'https://git.example.com/elsewhere',
+  }),
+  component('again', { 'rocket.internal/source-repository': 'again' }),
+];
 
 describe('rocket:publish:local', () => {
   const root = createMockDirectory();
@@ -50,6 +69,7 @@ describe('rocket:publish:local', () => {
   ) {
     const action = createPublishLocalAction({
       provisioning,
+      catalog: catalogServiceMock({ entities: catalogEntities }),
       discovery: mockServices.discovery.mock({
         getExternalBaseUrl: async id => `http://portal/api/${id}`,
       }),
@@ -195,6 +215,15 @@ describe('rocket:publish:local', () => {
     );
     expect(provisioning.createRepository).not.toHaveBeenCalled();
 
+    await expect(run({ name: 'from-file' }).done).rejects.toThrow(
+      /^Could not create the repository from-file: the catalog already has component:default\/from-file from file:\/examples\/all.yaml\. What exists now: nothing new\. What to do: [^;]*$/,
+    );
+    await expect(run({ name: 'elsewhere' }).done).rejects.toThrow(
+      'from https://git.example.com/elsewhere',
+    );
+    expect(provisioning.createRepository).not.toHaveBeenCalled();
+    await run({ name: 'again' }).done;
+
     provisioning.createRepository.mockRejectedValue(
       new ConflictError('pay is taken by component:default/pay'),
     );
@@ -218,6 +247,7 @@ describe('rocket:publish:local', () => {
     await expect(
       createPublishLocalAction({
         provisioning,
+        catalog: catalogServiceMock(),
         discovery: mockServices.discovery(),
       }).handler(context),
     ).rejects.toThrow('cancelled');

@@ -1,10 +1,14 @@
 import { readdir } from 'node:fs/promises';
 import {
+  type BackstageCredentials,
   type DiscoveryService,
   resolveSafeChildPath,
 } from '@backstage/backend-plugin-api';
-import { InputError } from '@backstage/errors';
+import { ANNOTATION_ORIGIN_LOCATION } from '@backstage/catalog-model';
+import { ConflictError, InputError } from '@backstage/errors';
+import type { CatalogService } from '@backstage/plugin-catalog-node';
 import { createTemplateAction } from '@backstage/plugin-scaffolder-node';
+import { ANNOTATION_SOURCE_REPOSITORY } from '@rocket/plugin-ci-registry-common';
 import { SERVICE_NAME_PATTERN } from '@rocket/plugin-provisioning-common';
 import type { ProvisioningService } from '@rocket/plugin-provisioning-node';
 import { explain } from '../lib/explain';
@@ -41,8 +45,28 @@ const examples = [
 export function createPublishLocalAction(options: {
   provisioning: ProvisioningService;
   discovery: DiscoveryService;
+  catalog: CatalogService;
 }) {
-  const { provisioning, discovery } = options;
+  const { provisioning, discovery, catalog } = options;
+
+  /** Registration would refuse it at the end; better before anything exists. */
+  async function refuseForeignComponent(
+    name: string,
+    credentials: BackstageCredentials,
+  ): Promise<void> {
+    const entityRef = `component:default/${name}`;
+    const entity = await catalog.getEntityByRef(entityRef, { credentials });
+    const annotations = entity?.metadata.annotations ?? {};
+    const source = annotations[ANNOTATION_SOURCE_REPOSITORY];
+    if (entity && source !== name && !source?.endsWith(`/git/${name}`)) {
+      throw new ConflictError(
+        `the catalog already has ${entityRef} from ${
+          source ?? annotations[ANNOTATION_ORIGIN_LOCATION] ?? 'elsewhere'
+        }`,
+      );
+    }
+  }
+
   return createTemplateAction({
     id: 'rocket:publish:local',
     description:
@@ -171,6 +195,7 @@ export function createPublishLocalAction(options: {
         .checkpoint({
           key: `publish.repository.${name}`,
           fn: async () => {
+            await refuseForeignComponent(name, credentials);
             const created = await provisioning.createRepository(
               {
                 name,

@@ -1,7 +1,7 @@
-import { CustomErrorBase, isError } from '@backstage/errors';
+import { isError } from '@backstage/errors';
 
 /** A failed step in words for the person who pressed "Create". */
-export class ScaffoldStepError extends CustomErrorBase {
+export class ScaffoldStepError extends Error {
   name = 'ScaffoldStepError' as const;
 }
 
@@ -24,6 +24,6 @@ export function explain(options: {
   const reason = reasonOf(error).replace(/[.\s]+$/, '');
   return new ScaffoldStepError(
     `${failed}: ${reason}. What exists now: ${exists}. What to do: ${next}.`,
-    isError(error) ? error : undefined,
+    { cause: error },
   );
 }
