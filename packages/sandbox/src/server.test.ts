@@ -1,4 +1,5 @@
 import http from 'node:http';
+import path from 'node:path';
 import { createMockDirectory } from '@backstage/backend-test-utils';
 import { RunningSandbox, startSandbox } from './server';
 
@@ -728,6 +729,55 @@ describe('life of the process', () => {
       probe.listen(Number(port), '127.0.0.1', resolve),
     );
     await new Promise(resolve => probe.close(resolve));
+  });
+
+  it('answers no query before its history is there, and can be ended meanwhile', async () => {
+    const options = {
+      port: 0,
+      collectorPort: 0,
+      dataDir: directory.resolve('with-traffic'),
+      accounts: [ACCOUNT],
+      scenarioFile: path.resolve(__dirname, '../../../examples/traffic.yaml'),
+    };
+    const ask = async (url: string) => {
+      const [health, answer] = await Promise.all([
+        fetch(`${url}/healthz`),
+        fetch(`${url}/graphql`, {
+          method: 'POST',
+          headers: { 'API-Key': ACCOUNT.apiKey },
+          body: JSON.stringify({
+            query: BATCH,
+            variables: { account: ACCOUNT.id, q0: COUNT, q1: COUNT },
+          }),
+        }),
+      ]);
+      return [health.status, answer.status];
+    };
+    const unfinished = await startSandbox({ ...options, historyDays: 30 });
+    expect(await ask(unfinished.url)).toEqual([503, 503]);
+    await unfinished.close();
+
+    const other = await startSandbox({ ...options, historyDays: 0 });
+    await other.ready;
+    expect(await ask(other.url)).toEqual([200, 200]);
+    await other.close();
+  });
+
+  it('keeps what agents and pipelines sent over a restart', async () => {
+    const options = {
+      port: 0,
+      collectorPort: 0,
+      dataDir: directory.resolve('restart'),
+      accounts: [ACCOUNT],
+    };
+    const first = await startSandbox(options);
+    first.store.append(ACCOUNT.id, [
+      { eventType: 'Coverage', timestamp: Date.now(), attributes: { pct: 80 } },
+    ]);
+    await first.close();
+    const second = await startSandbox(options);
+    expect(second.store.stats().events).toEqual({ Coverage: 1 });
+    await second.close();
   });
 
   it('does not start halfway when a port is taken', async () => {

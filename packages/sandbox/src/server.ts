@@ -67,7 +67,9 @@ export async function startSandbox(
   if (!account) throw new Error('The sandbox needs at least one account');
   const store = new EventStore({
     accounts: options.accounts,
-    journal: new Journal(path.join(dataDir, 'sandbox', 'events'), now),
+    journal: new Journal(path.join(dataDir, 'sandbox', 'events'), now, error =>
+      logger?.warn(`Events could not be written to disk: ${error.message}`),
+    ),
     now,
   });
   const restored = await store.restore();

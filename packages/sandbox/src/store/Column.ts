@@ -25,10 +25,9 @@ export class NumberColumn {
     this.data = data;
   }
 
-  permute(order: Uint32Array) {
-    const data = new Float64Array(this.data.length).fill(NaN);
-    for (let i = 0; i < order.length; i += 1) data[i] = this.data[order[i]];
-    this.data = data;
+  /** Row begin+i becomes what row order[i] was. */
+  permute(order: Uint32Array, begin: number) {
+    permute(this.data, order, begin);
   }
 
   get byteLength(): number {
@@ -79,10 +78,9 @@ export class DictionaryColumn {
     this.codes = codes;
   }
 
-  permute(order: Uint32Array) {
-    const codes = newCodes(this.codes, this.codes.length);
-    for (let i = 0; i < order.length; i += 1) codes[i] = this.codes[order[i]];
-    this.codes = codes;
+  /** Row begin+i becomes what row order[i] was. */
+  permute(order: Uint32Array, begin: number) {
+    permute(this.codes, order, begin);
   }
 
   get byteLength(): number {
@@ -96,6 +94,18 @@ export class DictionaryColumn {
 }
 
 export type Column = NumberColumn | DictionaryColumn;
+
+/** Element begin+i becomes what element order[i] was; order names begin.. only. */
+export function permute(
+  array: Float64Array | Codes,
+  order: Uint32Array,
+  begin: number,
+) {
+  const before = array.slice(begin, begin + order.length);
+  for (let i = 0; i < order.length; i += 1) {
+    array[begin + i] = before[order[i] - begin];
+  }
+}
 
 function newCodes(like: Codes, capacity: number): Codes {
   if (like instanceof Uint8Array) return new Uint8Array(capacity);

@@ -1,5 +1,6 @@
 import fs from 'node:fs/promises';
 import { createMockDirectory } from '@backstage/backend-test-utils';
+import fc from 'fast-check';
 import { EventStore, StoredEvent } from './EventStore';
 import { Journal } from './Journal';
 
@@ -70,6 +71,39 @@ describe('EventStore', () => {
       { n: 2, s: 's2' },
       { n: 7 },
     ]);
+  });
+
+  it('stays in order when it is read between late arrivals', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(fc.integer({ min: 0, max: 50 }), { maxLength: 8 }), {
+          maxLength: 8,
+        }),
+        batches => {
+          const store = createStore();
+          const expected: [number, number][] = [];
+          let n = 0;
+          for (const batch of batches) {
+            for (const offset of batch) {
+              store.append(ACCOUNT.id, [
+                { ...event(NOW + offset, { n, s: `s${n}` }), weight: n + 1 },
+              ]);
+              expected.push([NOW + offset, n]);
+              n += 1;
+            }
+            // Stable: events of the same time stay in order of arrival.
+            expected.sort((a, b) => a[0] - b[0]);
+            expect(read(store, NOW, NOW + HOUR)).toEqual(
+              expected.map(([time, i]) => [time, { n: i, s: `s${i}` }]),
+            );
+            const [segment] = store.segments(1, 'Transaction', NOW, NOW + HOUR);
+            expect([...(segment?.weights?.subarray(0, n) ?? [])]).toEqual(
+              n === 1 ? [] : expected.map(([, i]) => i + 1),
+            );
+          }
+        },
+      ),
+    );
   });
 
   it('touches no segment outside the window', () => {
@@ -293,12 +327,21 @@ describe('Journal', () => {
     ]);
   });
 
-  it('says at the end that it could not write', async () => {
+  it('says at once and at the end that it could not write', async () => {
     await fs.rm(directory.path, { recursive: true });
     await fs.writeFile(directory.path, 'a file where the folder should be');
-    const store = createStore(journal());
+    const failures: Error[] = [];
+    const store = createStore(
+      new Journal(
+        directory.path,
+        () => NOW,
+        error => failures.push(error),
+      ),
+    );
     store.append(1, [event(NOW)]);
     await expect(store.close()).rejects.toThrow();
+    expect(failures).toHaveLength(1);
+    expect(read(store, NOW, NOW + 1)).toHaveLength(1);
     await fs.rm(directory.path);
     await fs.mkdir(directory.path);
   });

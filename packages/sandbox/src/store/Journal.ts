@@ -31,9 +31,11 @@ export class Journal {
     /** Folder of the day files; made when it is missing. */
     private readonly dir: string,
     private readonly now: () => number = Date.now,
+    /** Told of each write that failed; what it held is in memory only. */
+    private readonly onFailure: (error: Error) => void = () => {},
   ) {}
 
-  /** Queues the events to be written. A write that fails is reported by `close`. */
+  /** Queues the events to be written. */
   append(accountId: number, events: readonly StoredEvent[]): void {
     const lines = events.map(event =>
       JSON.stringify({ account: accountId, ...event } satisfies Line),
@@ -54,9 +56,7 @@ export class Journal {
         await fs.writeFile(`${file}.new`, text);
         await fs.rename(`${file}.new`, file);
       })
-      .catch(error => {
-        this.failure = error;
-      });
+      .catch(error => this.fail(error));
   }
 
   async readApplications(): Promise<Application[]> {
@@ -139,8 +139,13 @@ export class Journal {
     } catch (error) {
       // Half a line may have been written.
       this.whole.delete(file);
-      this.failure = error as Error;
+      this.fail(error as Error);
     }
+  }
+
+  private fail(error: Error) {
+    this.failure = error;
+    this.onFailure(error);
   }
 
   private async files(): Promise<{ file: string; day: number }[]> {

@@ -3,6 +3,7 @@ import {
   Column,
   DictionaryColumn,
   NumberColumn,
+  permute,
 } from './Column';
 
 const FIRST_CAPACITY = 16;
@@ -17,7 +18,8 @@ export class Segment {
   /** Events each row stands for; undefined while every row stands for itself. */
   weights: Float64Array | undefined;
   readonly columns = new Map<string, Column>();
-  private sorted = true;
+  /** This many rows from the first on are in order of time. */
+  private sorted = 0;
 
   constructor(
     /** Epoch milliseconds, inclusive. */
@@ -32,7 +34,8 @@ export class Segment {
     if (row === this.timestamps.length) {
       this.resize(Math.ceil(row * 1.5));
     }
-    if (row > 0 && timestamp < this.timestamps[row - 1]) this.sorted = false;
+    const inOrder = row === 0 || timestamp >= this.timestamps[row - 1];
+    if (inOrder && this.sorted === row) this.sorted = row + 1;
     this.timestamps[row] = timestamp;
     if (weight !== 1 && !this.weights) {
       this.weights = new Float64Array(this.timestamps.length).fill(1);
@@ -121,9 +124,9 @@ export class Segment {
     for (const column of this.columns.values()) column.resize(size);
   }
 
-  private firstAtOrAfter(timestamp: number): number {
+  private firstAtOrAfter(timestamp: number, rows = this.length): number {
     let low = 0;
-    let high = this.length;
+    let high = rows;
     while (low < high) {
       const middle = Math.floor((low + high) / 2);
       if (this.timestamps[middle] < timestamp) low = middle + 1;
@@ -132,23 +135,21 @@ export class Segment {
     return low;
   }
 
+  /** Late events are mostly a little late, so only the end is sorted anew. */
   private sort() {
-    if (this.sorted) return;
+    if (this.sorted === this.length) return;
     const { timestamps } = this;
-    const order = new Uint32Array(this.length).map((_, i) => i);
+    let earliest = Infinity;
+    for (let row = this.sorted; row < this.length; row += 1) {
+      earliest = Math.min(earliest, timestamps[row]);
+    }
+    const begin = this.firstAtOrAfter(earliest, this.sorted);
+    const order = new Uint32Array(this.length - begin);
+    for (let i = 0; i < order.length; i += 1) order[i] = begin + i;
     order.sort((a, b) => timestamps[a] - timestamps[b] || a - b);
-    this.timestamps = new Float64Array(timestamps.length);
-    for (let i = 0; i < order.length; i += 1) {
-      this.timestamps[i] = timestamps[order[i]];
-    }
-    if (this.weights) {
-      const weights = new Float64Array(timestamps.length).fill(1);
-      for (let i = 0; i < order.length; i += 1) {
-        weights[i] = this.weights[order[i]];
-      }
-      this.weights = weights;
-    }
-    for (const column of this.columns.values()) column.permute(order);
-    this.sorted = true;
+    permute(timestamps, order, begin);
+    if (this.weights) permute(this.weights, order, begin);
+    for (const column of this.columns.values()) column.permute(order, begin);
+    this.sorted = this.length;
   }
 }
