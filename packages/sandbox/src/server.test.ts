@@ -1,5 +1,5 @@
 import http from 'node:http';
-import path from 'node:path';
+import { resolve as resolvePath } from 'node:path';
 import { createMockDirectory } from '@backstage/backend-test-utils';
 import { RunningSandbox, startSandbox } from './server';
 
@@ -737,7 +737,7 @@ describe('life of the process', () => {
       collectorPort: 0,
       dataDir: directory.resolve('with-traffic'),
       accounts: [ACCOUNT],
-      scenarioFile: path.resolve(__dirname, '../../../examples/traffic.yaml'),
+      scenarioFile: resolvePath(__dirname, '../../../examples/traffic.yaml'),
     };
     const ask = async (url: string) => {
       const [health, answer] = await Promise.all([
