@@ -163,6 +163,31 @@ describe('ci-registry over HTTP', () => {
     expect(rest.body.nextCursor).toBeUndefined();
   });
 
+  it.each([
+    [REPOSITORY, 'dir:.', `url:${REPOSITORY}/tree/HEAD/`],
+    [`${REPOSITORY}.git`, 'dir:./docs', `url:${REPOSITORY}/tree/HEAD/docs`],
+    ['ledger-service', 'dir:.', 'url:rocket-git://ledger-service/tree/HEAD/'],
+    [REPOSITORY, 'url:https://docs.example', 'url:https://docs.example'],
+  ])(
+    'finds the docs of a push from %s by %s in the repository',
+    async (repository, reference, expected) => {
+      const { server, push } = await start({});
+      const entity = component('ledger-service', {
+        metadata: {
+          name: 'ledger-service',
+          annotations: { 'backstage.io/techdocs-ref': reference },
+        },
+      });
+      await push(body([entity], { repository })).expect(200);
+      const { body: stored } = await request(server)
+        .get('/api/ci-registry/entities/component/default/ledger-service')
+        .expect(200);
+      expect(
+        stored.entity.metadata.annotations['backstage.io/techdocs-ref'],
+      ).toBe(expected);
+    },
+  );
+
   it('says which field is wrong and stores nothing', async () => {
     const { server, push, bus } = await start({
       config: { maxEntities: 3, maxBodyBytes: 20_000 },

@@ -6,6 +6,9 @@ export const ANNOTATION_SOURCE_COMMIT = 'rocket.internal/source-commit';
 export const ANNOTATION_SOURCE_PIPELINE = 'rocket.internal/source-pipeline';
 export const ANNOTATION_PUSHED_AT = 'rocket.internal/pushed-at';
 
+/** Scheme of locations on Rocket's own Git host: `rocket-git://<repository>/tree/HEAD/<path>`. */
+export const LOCAL_GIT_SCHEME = 'rocket-git:';
+
 /** Where a push comes from. */
 export interface PushSource {
   /** URL or name of the repository, without credentials; the identity that owns the entities it pushed first. */

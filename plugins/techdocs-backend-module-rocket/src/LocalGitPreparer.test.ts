@@ -9,25 +9,30 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LocalGitPreparer, localRepositoryOf } from './LocalGitPreparer';
+import { LocalGitPreparer, localDocsOf } from './LocalGitPreparer';
 
 const entity = (annotations: Record<string, string>) => ({
   apiVersion: 'backstage.io/v1alpha1',
   kind: 'Component',
   metadata: { name: 'payments', annotations },
 });
-const SOURCE = 'rocket.internal/source-repository';
 const REF = 'backstage.io/techdocs-ref';
 
-describe('localRepositoryOf', () => {
+describe('localDocsOf', () => {
   it.each([
-    ['payments', 'payments'],
-    ['http://localhost:7007/api/provisioning/git/payments.git', 'payments'],
-    ['https://github.com/acme/payments', undefined],
-    ['http://localhost:7007/api/provisioning/git/../x.git', undefined],
-    ['-x', undefined],
-  ])('%s -> %s', (source, expected) => {
-    expect(localRepositoryOf(entity({ [SOURCE]: source }))).toBe(expected);
+    [
+      'url:rocket-git://payments/tree/HEAD/',
+      { repository: 'payments', folder: '' },
+    ],
+    [
+      'url:rocket-git://payments/tree/HEAD/a/b',
+      { repository: 'payments', folder: 'a/b' },
+    ],
+    ['url:https://github.com/acme/payments/tree/HEAD/', undefined],
+    ['url:rocket-git://../tree/HEAD/', undefined],
+    ['dir:.', undefined],
+  ])('%s -> %j', (reference, expected) => {
+    expect(localDocsOf(entity({ [REF]: reference }))).toEqual(expected);
   });
 });
 
@@ -60,7 +65,9 @@ describe('LocalGitPreparer', () => {
     });
 
   it('clones the repository, and only when it has changed', async () => {
-    const pushed = entity({ [SOURCE]: 'payments', [REF]: 'dir:.' });
+    const pushed = entity({
+      [REF]: 'url:rocket-git://payments/tree/HEAD/',
+    });
     const { preparedDir, etag } = await preparer().prepare(pushed);
     expect(readFileSync(join(preparedDir, 'mkdocs.yml'), 'utf8')).toContain(
       'site_name',
@@ -78,7 +85,7 @@ describe('LocalGitPreparer', () => {
   it('refuses a reference that leads out of the repository', async () => {
     await expect(
       preparer().prepare(
-        entity({ [SOURCE]: 'payments', [REF]: 'dir:../../..' }),
+        entity({ [REF]: 'url:rocket-git://payments/tree/HEAD/../../..' }),
       ),
     ).rejects.toThrow('leads out of its repository');
     expect(existsSync(join(folder, 'work', 'payments'))).toBe(true);

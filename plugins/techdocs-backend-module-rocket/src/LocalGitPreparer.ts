@@ -6,30 +6,35 @@ import type {
   PreparerOptions,
   PreparerResponse,
 } from '@backstage/plugin-techdocs-node';
-import { ANNOTATION_SOURCE_REPOSITORY } from '@rocket/plugin-ci-registry-common';
+import { LOCAL_GIT_SCHEME } from '@rocket/plugin-ci-registry-common';
 import { SERVICE_NAME_PATTERN } from '@rocket/plugin-provisioning-common';
 import type { ProvisioningService } from '@rocket/plugin-provisioning-node';
 import { execFile } from 'node:child_process';
 import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const GIT_TIMEOUT_MS = 60_000;
 const TECHDOCS_REF = 'backstage.io/techdocs-ref';
 
-/** Name of the repository on Rocket's own Git host that an entity was pushed from; undefined for all others. */
-export function localRepositoryOf(entity: Entity): string | undefined {
-  const source = entity.metadata.annotations?.[ANNOTATION_SOURCE_REPOSITORY];
-  const name =
-    source?.match(/\/api\/provisioning\/git\/([^/]+)\.git\/?$/)?.[1] ?? source;
-  return name && SERVICE_NAME_PATTERN.test(name) ? name : undefined;
+const LOCATION = new RegExp(
+  `^url:${LOCAL_GIT_SCHEME}//([^/]+)/tree/HEAD/(.*)$`,
+);
+
+/** Where the docs of an entity are on Rocket's own Git host; undefined for all others. */
+export function localDocsOf(
+  entity: Entity,
+): { repository: string; folder: string } | undefined {
+  const match = entity.metadata.annotations?.[TECHDOCS_REF]?.match(LOCATION);
+  return match && SERVICE_NAME_PATTERN.test(match[1])
+    ? { repository: match[1], folder: match[2] }
+    : undefined;
 }
 
 /**
- * Prepares `dir:` docs. Entities that were pushed from the local Git host have
- * no file location that the stock preparer could read, so their repository is
- * cloned, by the same HTTP door as everybody's, with a read token of our own.
+ * Prepares docs that lie on the local Git host: the repository is cloned, by
+ * the same HTTP door as everybody's, with a read token of our own.
  */
 export class LocalGitPreparer implements PreparerBase {
   readonly #stock: PreparerBase;
@@ -52,16 +57,17 @@ export class LocalGitPreparer implements PreparerBase {
   }
 
   shouldCleanPreparedDirectory(): boolean {
-    // The stock preparer may return a folder that is not ours to delete.
-    return false;
+    // The clone is replaced by the next one; the stock preparer's folders are its own affair.
+    return this.#stock.shouldCleanPreparedDirectory();
   }
 
   async prepare(
     entity: Entity,
     options?: PreparerOptions,
   ): Promise<PreparerResponse> {
-    const repository = localRepositoryOf(entity);
-    if (!repository) return this.#stock.prepare(entity, options);
+    const docs = localDocsOf(entity);
+    if (!docs) return this.#stock.prepare(entity, options);
+    const { repository, folder } = docs;
 
     const credentials = await this.#auth.getOwnServiceCredentials();
     const { cloneUrl } = await this.#provisioning.getRepository(repository, {
@@ -99,9 +105,7 @@ export class LocalGitPreparer implements PreparerBase {
     await mkdir(this.#workDir, { recursive: true });
     await git('clone', '--quiet', '--depth', '1', cloneUrl, clone);
 
-    const folder =
-      entity.metadata.annotations?.[TECHDOCS_REF]?.replace(/^dir:/, '') ?? '.';
-    const preparedDir = join(clone, folder);
+    const preparedDir = resolve(clone, folder);
     if (preparedDir !== clone && !preparedDir.startsWith(`${clone}/`)) {
       throw new NotFoundError(
         `${TECHDOCS_REF} of the entity leads out of its repository.`,

@@ -4,9 +4,9 @@ import {
 } from '@backstage/backend-plugin-api';
 import { ScmIntegrations } from '@backstage/integration';
 import {
-  DirectoryPreparer,
   techdocsGeneratorExtensionPoint,
   techdocsPreparerExtensionPoint,
+  UrlPreparer,
 } from '@backstage/plugin-techdocs-node';
 import { provisioningServiceRef } from '@rocket/plugin-provisioning-node';
 import { tmpdir } from 'node:os';
@@ -46,9 +46,9 @@ export const techdocsModuleRocket = createBackendModule({
           }),
         );
         preparers.registerPreparer(
-          'dir',
+          'url',
           new LocalGitPreparer({
-            stock: DirectoryPreparer.fromConfig(config, { logger, reader }),
+            stock: UrlPreparer.fromConfig({ logger, reader }),
             provisioning,
             auth,
             workDir: join(

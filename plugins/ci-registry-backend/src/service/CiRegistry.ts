@@ -20,6 +20,7 @@ import {
   ANNOTATION_SOURCE_REPOSITORY,
   CI_REGISTRY_CHANGED_TOPIC,
   CI_REGISTRY_LOCATION_TYPE,
+  LOCAL_GIT_SCHEME,
   type AcknowledgeRequest,
   type ClaimedChanges,
   type PushSource,
@@ -30,6 +31,8 @@ import {
 import type { EntityStore, StoredEntity } from '../database/EntityStore';
 import type { EntityValidator } from './EntityValidator';
 
+const ANNOTATION_DOCS = 'backstage.io/techdocs-ref';
+
 /** Clocks of build machines run ahead a little; more than this is a mistake. */
 const MAX_CLOCK_AHEAD_MS = 5 * 60_000;
 
@@ -38,6 +41,23 @@ const CLAIM_LEASE_MS = 8_000;
 
 function toIso(ms: number): string {
   return new Date(ms).toISOString();
+}
+
+/**
+ * `dir:` docs lie beside the file that was pushed. The catalog cannot read that
+ * place, the repository can: a URL, or a name on Rocket's own Git host.
+ */
+function docsInRepository(stored: StoredEntity): Record<string, string> {
+  const path =
+    stored.entity.metadata.annotations?.[ANNOTATION_DOCS]?.match(
+      /^dir:(.*)$/,
+    )?.[1];
+  if (path === undefined) return {};
+  const root = /^https?:\/\//.test(stored.repository)
+    ? stored.repository.replace(/(\.git)?\/*$/, '')
+    : `${LOCAL_GIT_SCHEME}//${stored.repository}`;
+  const folder = path.replace(/^(\.\/|\/)+/, '').replace(/^\.$/, '');
+  return { [ANNOTATION_DOCS]: `url:${root}/tree/HEAD/${folder}` };
 }
 
 /** The entity as the catalog gets it. */
@@ -50,6 +70,7 @@ function toCatalogEntity(stored: StoredEntity): Entity {
       ...stored.entity.metadata,
       annotations: {
         ...stored.entity.metadata.annotations,
+        ...docsInRepository(stored),
         [ANNOTATION_LOCATION]: location,
         [ANNOTATION_ORIGIN_LOCATION]: location,
         [ANNOTATION_SOURCE_REPOSITORY]: stored.repository,
