@@ -18,10 +18,10 @@ const service = `e2e-ledger-${randomBytes(3).toString('hex')}`;
 let page: Page;
 
 test.beforeAll(async ({ browser }) => {
-  page = await browser.newPage();
+  page = await (await browser.newContext()).newPage();
 });
 test.afterAll(async () => {
-  await page.close();
+  await page.context().close();
 });
 
 const board = () => api<BoardResponse>(page, 'critical-paths/paths?window=1h');
@@ -102,7 +102,7 @@ test('the form refuses a bad and a taken name at once', async () => {
       `'${bad}' is refused`,
     ).toBeVisible();
   }
-  await picture(page, 'create-refused');
+  await picture(page, 'create-refused', { asItIs: true });
 });
 
 test('a scaffold ends in a running, registered service', async () => {
@@ -120,7 +120,7 @@ test('a scaffold ends in a running, registered service', async () => {
     .getByLabel(/^Description/)
     .first()
     .fill('Keeps the books of the end-to-end test.');
-  await picture(page, 'create-form');
+  await picture(page, 'create-form', { asItIs: true });
   await page.getByRole('button', { name: 'Next' }).click();
 
   await page
@@ -140,13 +140,13 @@ test('a scaffold ends in a running, registered service', async () => {
     .first()
     .click();
   await page.getByRole('radio', { name: /1\./ }).check({ force: true });
-  await picture(page, 'create-step');
+  await picture(page, 'create-step', { asItIs: true });
   await page.getByRole('button', { name: /Review/ }).click();
-  await picture(page, 'create-review');
+  await picture(page, 'create-review', { asItIs: true });
   await page.getByRole('button', { name: 'Create' }).last().click();
 
   await expect(page.getByText('Publish the repository').first()).toBeVisible();
-  await picture(page, 'create-running');
+  await picture(page, 'create-running', { asItIs: true });
   await expect(
     page
       .getByRole('link', { name: 'Running service' })

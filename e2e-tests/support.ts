@@ -53,10 +53,21 @@ export async function api<T>(page: Page, path: string): Promise<T> {
   return await response.json();
 }
 
-/** A picture of the page for people, in both themes and narrow too. */
-export async function picture(page: Page, name: string) {
+/**
+ * A picture of the page for people, in both themes and narrow too. Changing the
+ * theme draws the page anew, so a form that is being filled in is taken as it is.
+ */
+export async function picture(
+  page: Page,
+  name: string,
+  options: { asItIs?: boolean } = {},
+) {
   const folder = join(ARTIFACTS, 'screenshots');
   mkdirSync(folder, { recursive: true });
+  if (options.asItIs) {
+    await page.screenshot({ path: join(folder, `${name}-light.png`) });
+    return;
+  }
   const size = page.viewportSize()!;
   const theme = async (mode: 'light' | 'dark') => {
     await page.evaluate(value => {
@@ -79,15 +90,18 @@ export async function picture(page: Page, name: string) {
 }
 
 /** Nothing on our own part of the page that shuts somebody out. */
-export async function accessible(page: Page, include = 'main, article') {
+export async function accessible(page: Page) {
   const { violations } = await new AxeBuilder({ page })
-    .include(include)
+    .include('#root')
+    // The sidebar is Backstage's own.
+    .exclude('nav')
     .withTags(['wcag2a', 'wcag2aa'])
     .analyze();
   const serious = violations.filter(
     v => v.impact === 'serious' || v.impact === 'critical',
   );
-  expect(
+  // Soft: the story goes on, the run still fails.
+  expect.soft(
     serious.map(v => `${v.id}: ${v.nodes.map(n => n.target).join(' ')}`),
   ).toEqual([]);
 }
