@@ -7,23 +7,19 @@ import type {
 } from '@rocket/plugin-critical-paths-node';
 import type { PathDirectory } from '../service/PathDirectory';
 import type { CriticalPathsSettings } from '../settings';
-import { cellsOfBuckets } from '../store/cells';
 import { addRange } from '../store/ranges';
 import { seriesKey } from '../store/seriesKey';
 import type {
-  RowLevel,
   Series,
   SeriesDescriptor,
   SignalStore,
   StoredQuery,
 } from '../store/SignalStore';
+import { askSource } from './askSource';
 import { planBackfill, planLive, type Slice } from './plan';
+import { SourceLinks } from './SourceLinks';
 
-/** Longest time that one question to a source may take before the cycle goes on without it. */
-const FETCH_TIMEOUT_MS = 120_000;
 const MAX_QUERIES_PER_PATH = 8;
-const URLS_PER_CYCLE = 20;
-const URL_RETRY_SECONDS = 3600;
 const BACKOFF_START_SECONDS = 60;
 const BACKOFF_MAX_SECONDS = 1800;
 
@@ -44,10 +40,9 @@ interface Wanted {
   target: TelemetryTarget;
 }
 
-/** Outcome of one question: the ids that were stored and those that were not. */
+/** Outcome of one question: what was not stored, and the queries behind the rest. */
 interface Outcome {
   failed: Set<number>;
-  requests: number;
   queries: TelemetryResponse['queries'];
 }
 
@@ -67,7 +62,7 @@ export class Collector {
   readonly #now: () => number;
   /** Series whose gaps a source could not fill, with the time (s) to try again. */
   readonly #backoff = new Map<number, { until: number; wait: number }>();
-  readonly #urlAsked = new Map<number, number>();
+  readonly #links: SourceLinks;
   #lastFailures = '';
 
   constructor(options: {
@@ -84,6 +79,7 @@ export class Collector {
     this.#settings = options.settings;
     this.#logger = options.logger;
     this.#now = options.now ?? Date.now;
+    this.#links = new SourceLinks(options);
   }
 
   /** Runs one cycle. Rejects only when the catalog or the database is away, or on abort. */
@@ -237,7 +233,12 @@ export class Collector {
     if (queries.size > 0) {
       await this.#store.saveQueries(queries, Math.floor(this.#now() / 1000));
     }
-    await this.#findUrls(source, items, failed);
+    await this.#links.find(
+      source,
+      items.map(i => i.series).filter(one => !failed.has(one.id)),
+      Math.floor(this.#now() / 1000),
+      signal,
+    );
     await this.#backfill(items, failed, run, cycle);
   }
 
@@ -306,62 +307,21 @@ export class Collector {
     signal: AbortSignal,
     report: CycleReport,
   ): Promise<Outcome> {
-    const ids = items.map(item => item.series.id);
-    let response: TelemetryResponse;
-    try {
-      response = await withTimeout(
-        inner =>
-          source.fetch({
-            targets: items.map(item => item.target),
-            from: new Date(slice.from * 60_000),
-            to: new Date(slice.to * 60_000),
-            stepSeconds: slice.level === 'minute' ? 60 : 3600,
-            signal: inner,
-          }),
-        FETCH_TIMEOUT_MS,
-        signal,
-      );
-    } catch (error) {
-      if (!signal.aborted) {
-        report.requests += 1;
-        await this.#fail(
-          [{ seriesIds: ids, message: messageOf(error) }],
-          report,
-        );
-      }
-      return { failed: new Set(ids), requests: 1, queries: [] };
-    }
-    report.requests += response.requests;
-
-    const asked = new Set(ids);
-    const failed = new Set<number>();
-    const failures = response.failures
-      .map(({ keys, message }) => ({
-        message,
-        seriesIds: keys.map(Number).filter(id => asked.has(id)),
-      }))
-      .filter(failure => failure.seriesIds.length > 0);
-    failures.forEach(f => f.seriesIds.forEach(id => failed.add(id)));
-    const step = stepMinutes(slice.level);
-    const cells = new Map(
-      response.results.map(({ key, buckets }) => [
-        Number(key),
-        cellsOfBuckets(buckets, step).filter(
-          cell => cell.at >= slice.from && cell.at < slice.to,
-        ),
-      ]),
+    const { answered, failures, requests, queries } = await askSource(
+      source,
+      items.map(item => item.target),
+      slice,
+      signal,
     );
-    const answered = ids.filter(id => !failed.has(id));
+    report.requests += requests;
+    const failed = new Set(failures.flatMap(failure => failure.seriesIds));
     if (answered.length > 0) {
       await this.#store.replaceWindow({
         level: slice.level,
         from: slice.from,
         to: slice.to,
         time: Math.floor(this.#now() / 1000),
-        entries: answered.map(seriesId => ({
-          seriesId,
-          cells: cells.get(seriesId) ?? [],
-        })),
+        entries: answered,
       });
       for (const { series } of items) {
         if (!failed.has(series.id)) {
@@ -373,7 +333,7 @@ export class Collector {
     if (failures.length > 0) {
       await this.#fail(failures, report);
     }
-    return { failed, requests: response.requests, queries: response.queries };
+    return { failed, queries };
   }
 
   async #fail(
@@ -409,45 +369,6 @@ export class Collector {
     }
   }
 
-  async #findUrls(
-    source: TelemetrySource,
-    items: Wanted[],
-    failed: Set<number>,
-  ): Promise<void> {
-    if (!source.applicationUrl) {
-      return;
-    }
-    const now = Math.floor(this.#now() / 1000);
-    const due = items
-      .filter(
-        ({ series }) =>
-          !series.sourceUrl &&
-          !failed.has(series.id) &&
-          now - (this.#urlAsked.get(series.id) ?? 0) > URL_RETRY_SECONDS,
-      )
-      .slice(0, URLS_PER_CYCLE);
-    const found: { seriesId: number; url: string }[] = [];
-    for (const { series } of due) {
-      this.#urlAsked.set(series.id, now);
-      try {
-        const url = await source.applicationUrl({
-          account: series.selection.account,
-          appName: series.selection.appName,
-        });
-        if (url) {
-          found.push({ seriesId: series.id, url });
-        }
-      } catch (error) {
-        this.#logger.debug(
-          `No link for ${series.componentRef}: ${messageOf(error)}`,
-        );
-      }
-    }
-    if (found.length > 0) {
-      await this.#store.setSourceUrls(found);
-    }
-  }
-
   /** A lasting failure is logged when it starts, changes or ends, not four times a minute. */
   #logFailures(report: CycleReport): void {
     const lines = [...report.failures]
@@ -462,44 +383,5 @@ export class Collector {
         this.#logger.info('All feeds can be read again');
       }
     }
-  }
-}
-
-function stepMinutes(level: RowLevel): number {
-  return level === 'minute' ? 1 : 60;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** Runs `work`, but no longer than `ms` and not beyond `signal`. */
-async function withTimeout<T>(
-  work: (signal: AbortSignal) => Promise<T>,
-  ms: number,
-  signal: AbortSignal,
-): Promise<T> {
-  const controller = new AbortController();
-  let onAbort: () => void = () => {};
-  let timer: NodeJS.Timeout | undefined;
-  try {
-    return await Promise.race([
-      work(controller.signal),
-      new Promise<never>((_, reject) => {
-        onAbort = () => reject(new Error('the collection was stopped'));
-        timer = setTimeout(
-          () => reject(new Error(`no answer within ${ms / 1000} s`)),
-          ms,
-        );
-        if (signal.aborted) {
-          onAbort();
-        }
-        signal.addEventListener('abort', onAbort, { once: true });
-      }),
-    ]);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
-    controller.abort();
   }
 }

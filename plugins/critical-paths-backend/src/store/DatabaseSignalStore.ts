@@ -4,9 +4,21 @@ import {
 } from '@backstage/backend-plugin-api';
 import { ServiceUnavailableError } from '@backstage/errors';
 import type { Knex } from 'knex';
-import { CellSum, decodeCell, encodeCell } from './cells';
-import { addRange, clipRanges, type MinuteRange } from './ranges';
+import { clipRanges, type MinuteRange } from './ranges';
+import {
+  breathe,
+  isConnectionError,
+  slices,
+  toSeries,
+  type SeriesRow,
+} from './rows';
 import { seriesKey } from './seriesKey';
+import {
+  INSERT_ROWS,
+  readSlice,
+  recordChange,
+  replaceSlice,
+} from './windowRows';
 import type {
   PruneLimits,
   RowLevel,
@@ -16,104 +28,13 @@ import type {
   SignalStore,
   StoreChange,
   StoredQuery,
-  WindowEntry,
   WindowWrite,
 } from './SignalStore';
 
-const TABLES: Record<RowLevel, string> = {
-  minute: 'cp_minutes',
-  hour: 'cp_hours',
-};
 /** Series per transaction or query: bounds how long a lock is held and SQLite blocks the process. */
 const SLICE = 25;
-/** Rows per insert statement; SQLite takes at most 500 (terms of a compound select). */
-const INSERT_ROWS = 400;
 /** How often a series is noted as still wanted; retention works in days. */
 const SEEN_EVERY_SECONDS = 3600;
-/** Change records name up to this many series; a wider change is about all of them. */
-const NAMED_SERIES = 25;
-
-interface SeriesRow {
-  id: number;
-  series_key: string;
-  path_ref: string;
-  component_ref: string;
-  step: string;
-  source: string;
-  account: string | null;
-  app_name: string;
-  critical_path: string;
-  operation: string | null;
-  last_seen_time: number | string;
-  covered: string;
-  watermark_at: number | null;
-  newest_data_at: number | null;
-  last_success_time: number | string | null;
-  last_error_time: number | string | null;
-  last_error: string | null;
-  source_url: string | null;
-}
-
-interface CountRow {
-  series_id: number;
-  at: number;
-  valid: number | string;
-  good: number | string;
-  data: string;
-}
-
-function optionalNumber(value: number | string | null): number | undefined {
-  return value === null ? undefined : Number(value);
-}
-
-function toSeries(row: SeriesRow): Series {
-  return {
-    id: row.id,
-    pathRef: row.path_ref,
-    componentRef: row.component_ref,
-    step: row.step,
-    selection: {
-      source: row.source,
-      account: row.account ?? undefined,
-      appName: row.app_name,
-      criticalPath: row.critical_path,
-      operation: row.operation ?? undefined,
-    },
-    covered: JSON.parse(row.covered),
-    watermarkAt: optionalNumber(row.watermark_at),
-    newestDataAt: optionalNumber(row.newest_data_at),
-    lastSuccessTime: optionalNumber(row.last_success_time),
-    lastErrorTime: optionalNumber(row.last_error_time),
-    lastError: row.last_error ?? undefined,
-    sourceUrl: row.source_url ?? undefined,
-  };
-}
-
-function* slices<T>(list: readonly T[], size: number): Generator<T[]> {
-  for (let i = 0; i < list.length; i += size) {
-    yield list.slice(i, i + size);
-  }
-}
-
-/** True for errors that say that the database is away rather than that a statement is wrong. */
-function isConnectionError(error: unknown): boolean {
-  const { code, name, message } = error as {
-    code?: unknown;
-    name?: string;
-    message?: string;
-  };
-  return (
-    name === 'KnexTimeoutError' ||
-    (typeof code === 'string' &&
-      /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|EAI_AGAIN|08|57P0|53300|SQLITE_(CANTOPEN|IOERR|BUSY))/.test(
-        code,
-      )) ||
-    /Connection terminated|Unable to acquire a connection|connection is not open/i.test(
-      message ?? '',
-    )
-  );
-}
-
 /** {@link SignalStore} on SQLite and PostgreSQL. */
 export class DatabaseSignalStore implements SignalStore {
   readonly #db: Knex;
@@ -219,124 +140,11 @@ export class DatabaseSignalStore implements SignalStore {
     await this.#guard(async () => {
       for (const entries of slices(write.entries, SLICE)) {
         await this.#db.transaction(tx =>
-          this.#replaceSlice(tx, { ...write, entries }),
+          replaceSlice(tx, { ...write, entries }),
         );
         await breathe();
       }
     });
-  }
-
-  async #replaceSlice(tx: Knex.Transaction, write: WindowWrite): Promise<void> {
-    const { level, from, to, entries } = write;
-    const ids = entries.map(e => e.seriesId);
-    // Lock first: a second writer of the same series waits here.
-    const query = tx<SeriesRow>('cp_series').whereIn('id', ids).orderBy('id');
-    const series: SeriesRow[] = await (isSqlite(tx)
-      ? query
-      : query.forUpdate());
-
-    const rows = entries.flatMap(({ seriesId, cells }) =>
-      cells
-        .filter(c => c.at >= from && c.at < to && c.valid > 0)
-        .map(cell => ({ ...cell, seriesId })),
-    );
-    await this.#replaceRows(tx, level, ids, from, to, rows);
-    if (level === 'minute') {
-      const hourFrom = Math.floor(from / 60) * 60;
-      const hourTo = Math.ceil(to / 60) * 60;
-      await this.#replaceRows(
-        tx,
-        'hour',
-        ids,
-        hourFrom,
-        hourTo,
-        rollUp(await this.#readSlice(tx, 'minute', ids, hourFrom, hourTo)),
-      );
-    }
-    const cellsById = new Map(entries.map(e => [e.seriesId, e]));
-    const updated: SeriesRow[] = [];
-    for (const row of series) {
-      const covered = addRange(JSON.parse(row.covered), from, to);
-      updated.push({
-        ...row,
-        covered: JSON.stringify(covered),
-        watermark_at: covered[covered.length - 1][1],
-        newest_data_at: await this.#newestData(
-          tx,
-          row,
-          cellsById.get(row.id)!,
-          write,
-        ),
-        last_success_time: write.time,
-      });
-    }
-    if (updated.length > 0) {
-      await tx('cp_series')
-        .insert(updated)
-        .onConflict('id')
-        .merge([
-          'covered',
-          'watermark_at',
-          'newest_data_at',
-          'last_success_time',
-        ]);
-    }
-    await this.#recordChange(tx, from, to, ids, write.time);
-  }
-
-  async #newestData(
-    tx: Knex.Transaction,
-    row: SeriesRow,
-    entry: WindowEntry,
-    write: WindowWrite,
-  ): Promise<number | null> {
-    let newest: number | undefined;
-    for (const cell of entry.cells) {
-      if (cell.valid > 0 && cell.at >= write.from && cell.at < write.to) {
-        newest = Math.max(newest ?? cell.at, cell.at);
-      }
-    }
-    const before = row.newest_data_at;
-    if (before === null || (newest !== undefined && newest >= before)) {
-      return newest ?? null;
-    }
-    if (before < write.from || before >= write.to) {
-      return before;
-    }
-    // The newest minute was corrected away: look for the one before it.
-    const [minute] = await tx('cp_minutes')
-      .where('series_id', row.id)
-      .max({ at: 'at' });
-    const [hour] = await tx('cp_hours')
-      .where('series_id', row.id)
-      .max({ at: 'at' });
-    return minute?.at ?? hour?.at ?? null;
-  }
-
-  async #replaceRows(
-    tx: Knex.Transaction,
-    level: RowLevel,
-    ids: number[],
-    from: number,
-    to: number,
-    rows: SignalRow[],
-  ): Promise<void> {
-    await tx(TABLES[level])
-      .whereIn('series_id', ids)
-      .andWhere('at', '>=', from)
-      .andWhere('at', '<', to)
-      .delete();
-    for (const slice of slices(rows, INSERT_ROWS)) {
-      await tx(TABLES[level]).insert(
-        slice.map(row => ({
-          series_id: row.seriesId,
-          at: row.at,
-          valid: row.valid,
-          good: row.good,
-          data: encodeCell(row),
-        })),
-      );
-    }
   }
 
   async recordFailures(
@@ -355,7 +163,7 @@ export class DatabaseSignalStore implements SignalStore {
               });
           }
         }
-        await this.#recordChange(tx, 0, 0, [], time);
+        await recordChange(tx, 0, 0, [], time);
       });
     });
   }
@@ -378,7 +186,7 @@ export class DatabaseSignalStore implements SignalStore {
                 watermark_at: covered[covered.length - 1]?.[1] ?? null,
               });
           }
-          await this.#recordChange(tx, 0, 0, [], Math.floor(at * 60));
+          await recordChange(tx, 0, 0, [], Math.floor(at * 60));
         });
       }
     });
@@ -393,39 +201,13 @@ export class DatabaseSignalStore implements SignalStore {
     return this.#guard(async () => {
       const result: SignalRow[] = [];
       for (const ids of slices(seriesIds, SLICE)) {
-        for (const row of await this.#readSlice(
-          this.#db,
-          level,
-          ids,
-          from,
-          to,
-        )) {
+        for (const row of await readSlice(this.#db, level, ids, from, to)) {
           result.push(row);
         }
         await breathe();
       }
       return result;
     });
-  }
-
-  async #readSlice(
-    db: Knex,
-    level: RowLevel,
-    ids: number[],
-    from: number,
-    to: number,
-  ): Promise<SignalRow[]> {
-    const rows: CountRow[] = await db(TABLES[level])
-      .select('series_id', 'at', 'valid', 'good', 'data')
-      .whereIn('series_id', ids)
-      .andWhere('at', '>=', from)
-      .andWhere('at', '<', to)
-      .orderBy(['series_id', 'at']);
-    return rows.map(row => ({
-      seriesId: row.series_id,
-      at: row.at,
-      ...decodeCell(Number(row.valid), Number(row.good), row.data),
-    }));
   }
 
   async saveQueries(
@@ -536,21 +318,6 @@ export class DatabaseSignalStore implements SignalStore {
     });
   }
 
-  async #recordChange(
-    tx: Knex.Transaction,
-    from: number,
-    to: number,
-    ids: number[],
-    time: number,
-  ): Promise<void> {
-    await tx('cp_changes').insert({
-      from_at: from,
-      to_at: to,
-      series: ids.length > NAMED_SERIES ? null : JSON.stringify(ids),
-      change_time: time,
-    });
-  }
-
   async #guard<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
@@ -564,36 +331,4 @@ export class DatabaseSignalStore implements SignalStore {
       throw error;
     }
   }
-}
-
-/** Lets other work of the process in: SQLite answers without ever leaving the event loop's turn. */
-function breathe(): Promise<void> {
-  return new Promise(resolve => setImmediate(resolve));
-}
-
-function isSqlite(db: Knex): boolean {
-  return String(db.client.config.client).includes('sqlite');
-}
-
-/** Sums minute rows, ordered by series and time, into hour rows. */
-function rollUp(minutes: SignalRow[]): SignalRow[] {
-  const hours: SignalRow[] = [];
-  let sum: CellSum | undefined;
-  let current: { seriesId: number; at: number } | undefined;
-  const close = () => {
-    if (sum && current) {
-      hours.push({ ...current, ...sum.toCell() });
-    }
-  };
-  for (const row of minutes) {
-    const at = Math.floor(row.at / 60) * 60;
-    if (!current || current.seriesId !== row.seriesId || current.at !== at) {
-      close();
-      sum = new CellSum();
-      current = { seriesId: row.seriesId, at };
-    }
-    sum!.add(row);
-  }
-  close();
-  return hours;
 }
