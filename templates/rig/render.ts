@@ -4,7 +4,7 @@
  * node --require @backstage/cli/config/nodeTransform.cjs templates/rig/render.ts \
  *   --template transaction-service-nodejs --out DIR [--values JSON]
  */
-import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -20,7 +20,8 @@ export const TEMPLATES = path.resolve(__dirname, '..');
 export const ORDINARY = {
   name: 'wallet-transactions',
   owner: 'group:default/ledger',
-  description: 'Keeps the wallets of our customers and moves money between them.',
+  description:
+    'Keeps the wallets of our customers and moves money between them.',
   businessModel: 'domain:default/payments',
   criticalPath: 'criticalpath:default/wallet-top-up',
   criticalPathStep: 'post',
@@ -35,7 +36,10 @@ type TemplateEntity = {
 
 /** The parsed `template.yaml`. */
 export function readTemplate(name: string): TemplateEntity {
-  const text = readFileSync(path.join(TEMPLATES, name, 'template.yaml'), 'utf8');
+  const text = readFileSync(
+    path.join(TEMPLATES, name, 'template.yaml'),
+    'utf8',
+  );
   return parse(text) as TemplateEntity;
 }
 
@@ -52,7 +56,9 @@ export async function render(
   const expected = Object.keys(step.input.values as object).sort();
   const given = Object.keys(values).sort();
   if (expected.join() !== given.join()) {
-    throw new Error(`values must be ${expected.join(', ')}, not ${given.join(', ')}`);
+    throw new Error(
+      `values must be ${expected.join(', ')}, not ${given.join(', ')}`,
+    );
   }
   mkdirSync(out, { recursive: true });
   const action = createFetchTemplateAction({
@@ -62,7 +68,8 @@ export async function render(
   });
   // The context of the test utilities needs Jest's globals, which a script does not have.
   const logger = mockLogger();
-  await action.handler({
+  const temporary = mkdtempSync(path.join(tmpdir(), 'rocket-render-'));
+  const context = {
     logger,
     input: { ...step.input, values },
     workspacePath: out,
@@ -73,14 +80,25 @@ export async function render(
     },
     checkpoint: async ({ fn }: { fn: () => unknown }) => fn(),
     output: () => {},
-    createTemporaryDirectory: async () => mkdtempSync(path.join(tmpdir(), 'rocket-render-')),
+    createTemporaryDirectory: async () => temporary,
     getInitiatorCredentials: async () => ({}),
-  } as never);
+  };
+  try {
+    await action.handler(context as never);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
 }
 
 function mockLogger() {
   const quiet = () => {};
-  const logger = { info: quiet, debug: quiet, warn: quiet, error: quiet, child: () => logger };
+  const logger = {
+    info: quiet,
+    debug: quiet,
+    warn: quiet,
+    error: quiet,
+    child: () => logger,
+  };
   return logger;
 }
 

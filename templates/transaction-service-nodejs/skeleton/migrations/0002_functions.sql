@@ -40,7 +40,8 @@ BEGIN
            'available', available::text, 'minAvailable', min_available::text, 'change', change::text)
     INTO refusal
     FROM verdict WHERE code IS NOT NULL
-   ORDER BY line LIMIT 1;
+   -- What is wrong with an account comes before what is in it.
+   ORDER BY code = 'insufficient-funds', line LIMIT 1;
   IF FOUND THEN
     RETURN refusal;
   END IF;

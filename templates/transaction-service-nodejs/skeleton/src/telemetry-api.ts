@@ -2,6 +2,8 @@
 export type Telemetry = {
   /** Sets a custom attribute on the transaction of the current request. */
   addAttribute(name: string, value: string): void;
+  /** Names the transaction of the current request, so that refusals before the handler are counted with their route. */
+  nameTransaction(name: string): void;
   /** The id of the current distributed trace. */
   traceId(): string | undefined;
   /** Sends what is still to be sent. */
@@ -10,6 +12,7 @@ export type Telemetry = {
 
 export const noTelemetry: Telemetry = {
   addAttribute: () => {},
+  nameTransaction: () => {},
   traceId: () => undefined,
   stop: async () => {},
 };
@@ -20,6 +23,7 @@ export async function loadTelemetry(env: Record<string, string | undefined>): Pr
   const { default: agent } = await import('newrelic');
   return {
     addAttribute: (name, value) => agent.addCustomAttribute(name, value),
+    nameTransaction: name => agent.setTransactionName(name),
     traceId: () => agent.getTraceMetadata().traceId,
     stop: () =>
       new Promise(resolve => {

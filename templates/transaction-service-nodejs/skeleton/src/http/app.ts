@@ -9,7 +9,7 @@ import { Ledger } from '../ledger/ledger.ts';
 import { SHARED } from '../ledger/schemas.ts';
 import type { Telemetry } from '../telemetry-api.ts';
 import { accountRoutes } from './accounts.ts';
-import { registerErrors, sendClientError } from './errors.ts';
+import { errorHandlers, sendClientError } from './errors.ts';
 import { registerMetrics } from './metrics.ts';
 import { openApiInfo, ProblemSchema } from './openapi.ts';
 import { operationRoutes, type Lifecycle } from './operations.ts';
@@ -29,6 +29,7 @@ export type AppOptions = {
 /** The HTTP side: parse, call the ledger, answer. */
 export async function buildApp(options: AppOptions): Promise<App> {
   const { config, database, telemetry, lifecycle, logger } = options;
+  const errors = errorHandlers(config, telemetry);
   const app = fastify({
     loggerInstance: logger,
     bodyLimit: config.bodyLimitBytes,
@@ -39,18 +40,23 @@ export async function buildApp(options: AppOptions): Promise<App> {
     forceCloseConnections: 'idle',
     requestTimeout: 30_000,
     routerOptions: { maxParamLength: 100 },
+    // An address that cannot be decoded never reaches a route or its error handler.
+    frameworkErrors: (error, request, reply) => errors.onError(error, request as never, reply as never),
     clientErrorHandler: (error, socket) => sendClientError(config, error, socket),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   app.setValidatorCompiler(strictValidators());
-  registerErrors(app, { config, telemetry });
+  app.removeContentTypeParser('text/plain');
+  app.setErrorHandler(errors.onError);
+  app.setNotFoundHandler(errors.onNotFound);
   const registry = registerMetrics(app, database);
 
   // Requests of the business carry the path; probes and scrapes do not, so they never count as traffic of the path.
   app.addHook('onRequest', async request => {
-    if (config.criticalPath !== undefined && request.url.startsWith('/v1/')) {
-      telemetry.addAttribute('criticalPath', config.criticalPath);
-    }
+    if (!request.url.startsWith('/v1/')) return;
+    if (config.criticalPath !== undefined) telemetry.addAttribute('criticalPath', config.criticalPath);
+    const route = request.routeOptions.url;
+    if (route !== undefined) telemetry.nameTransaction(`${request.method} ${route}`);
   });
   app.addHook('onSend', async (request, reply) => {
     reply.header('x-request-id', request.id);

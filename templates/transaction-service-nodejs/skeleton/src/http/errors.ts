@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config.ts';
 import { toProblem } from '../db/database.ts';
 import { RefusalError } from '../ledger/refusals.ts';
@@ -49,9 +49,12 @@ function classify(error: FastifyError): ProblemError | undefined {
   return known instanceof ProblemError ? known : undefined;
 }
 
-export function registerErrors(app: FastifyInstance, options: { config: Config; telemetry: Telemetry }): void {
-  const { config, telemetry } = options;
+export type ErrorHandlers = {
+  onError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply;
+  onNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply;
+};
 
+export function errorHandlers(config: Config, telemetry: Telemetry): ErrorHandlers {
   function send(request: FastifyRequest, reply: FastifyReply, problem: ProblemError): FastifyReply {
     const body: ProblemBody = {
       type: `${config.problemBase}${problem.code}`,
@@ -69,27 +72,22 @@ export function registerErrors(app: FastifyInstance, options: { config: Config; 
     return reply.code(problem.status).type(PROBLEM_MEDIA_TYPE).serializer(JSON.stringify).send(body);
   }
 
-  app.setErrorHandler<FastifyError>((error, request, reply) => {
-    const problem = classify(error);
-    if (problem === undefined) {
-      request.log.error({ err: error }, 'request failed');
-      return send(
-        request,
-        reply,
-        new ProblemError('internal', 'The error was recorded. Quote the traceId when you report it.'),
-      );
-    }
-    if (problem.status >= 500) request.log.warn({ err: problem.cause, code: problem.code }, problem.message);
-    return send(request, reply, problem);
-  });
-
-  app.setNotFoundHandler((request, reply) =>
-    send(
-      request,
-      reply,
-      new ProblemError('route-not-found', `${request.method} on this address is not part of the API; see /docs.`),
-    ),
-  );
+  return {
+    onError(error, request, reply) {
+      const problem = classify(error);
+      if (problem === undefined) {
+        request.log.error({ err: error }, 'request failed');
+        const detail = 'The error was recorded. Quote the traceId when you report it.';
+        return send(request, reply, new ProblemError('internal', detail));
+      }
+      if (problem.status >= 500) request.log.warn({ err: problem.cause, code: problem.code }, problem.message);
+      return send(request, reply, problem);
+    },
+    onNotFound(request, reply) {
+      const detail = `${request.method} on this address is not part of the API; see /docs.`;
+      return send(request, reply, new ProblemError('route-not-found', detail));
+    },
+  };
 }
 
 /** Bytes that are not HTTP never become a request; they are answered on the socket. */

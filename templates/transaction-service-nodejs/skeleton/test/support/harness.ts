@@ -14,6 +14,7 @@ export type Harness = {
   config: Config;
   lifecycle: Lifecycle;
   attributes: [string, string][];
+  names: string[];
   log: string[];
   get(url: string, headers?: Record<string, string>): Promise<Answer>;
   post(url: string, body: unknown, headers?: Record<string, string>): Promise<Answer>;
@@ -51,8 +52,10 @@ export async function startHarness(env: Record<string, string> = {}): Promise<Ha
     ...env,
   });
   const attributes: [string, string][] = [];
+  const names: string[] = [];
   const telemetry: Telemetry = {
     addAttribute: (name, value) => attributes.push([name, value]),
+    nameTransaction: name => names.push(name),
     traceId: () => '0af7651916cd43dd8448eb211c80319c',
     stop: async () => {},
   };
@@ -67,6 +70,7 @@ export async function startHarness(env: Record<string, string> = {}): Promise<Ha
     config,
     lifecycle,
     attributes,
+    names,
     log,
     async get(url, headers = {}) {
       return toAnswer(await app.inject({ method: 'GET', url, headers }));
