@@ -41,7 +41,11 @@ export interface RuntimeChange {
 /** How a runtime tells of its progress: a phase begins, the ones before it are done. */
 export type PhaseListener = (
   phase: DeployPhase,
-  message?: string,
+  details?: {
+    message?: string;
+    /** What exists since the phases before, also if a later one fails. */
+    database?: string;
+  },
 ) => Promise<void>;
 
 /**

@@ -25,12 +25,7 @@ import {
 import { isPortFree } from './ports';
 import { readManifest, type RuntimeManifest } from './manifest';
 import type { PostgresAdmin } from './PostgresServer';
-import {
-  describeProcess,
-  endGroup,
-  findMarkedGroups,
-  recognizeProcess,
-} from './processes';
+import { endLeftovers, lockDirectory } from './leftovers';
 import { runCommand } from './runCommand';
 import {
   databaseName,
@@ -60,6 +55,8 @@ export interface LocalRuntimeOptions {
   logger: LoggerService;
 }
 
+const NOT_NEEDED = { message: 'not needed' };
+
 /** Services as supervised processes on this machine, each with its own PostgreSQL database. */
 export class LocalRuntime implements Runtime {
   readonly id = 'local';
@@ -68,7 +65,7 @@ export class LocalRuntime implements Runtime {
   readonly #processes = new Map<string, SupervisedProcess>();
   readonly #logs = new Map<string, Promise<ServiceLogFile>>();
   #listener: (change: RuntimeChange) => void = () => {};
-  #locked = false;
+  #unlock: (() => Promise<void>) | undefined;
 
   constructor(options: LocalRuntimeOptions) {
     this.#options = options;
@@ -82,26 +79,8 @@ export class LocalRuntime implements Runtime {
   async prepare(): Promise<void> {
     const { directory, logger } = this.#options;
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    await this.#lock();
-    // Their output has nobody to read it any more, so they are ended, not adopted; what should run is started anew.
-    const groups = new Set(findMarkedGroups(directory));
-    for (const entry of await readdir(directory, { withFileTypes: true })) {
-      if (!entry.isDirectory()) continue;
-      const file = join(directory, entry.name, 'process.pid');
-      const pid = recognizeProcess(
-        await readFile(file, 'utf8').catch(() => ''),
-      );
-      if (pid) groups.add(pid);
-      await rm(file, { force: true });
-    }
-    if (groups.size > 0) {
-      logger.warn(`ending ${groups.size} processes that a killed backend left`);
-    }
-    await Promise.all(
-      [...groups].map(group =>
-        endGroup(group, this.#options.policy.stopGraceMs),
-      ),
-    );
+    this.#unlock = await lockDirectory(directory);
+    await endLeftovers(directory, this.#options.policy.stopGraceMs, logger);
     // Ready before the first service needs it; whoever needs it reports what is wrong.
     this.#options.postgres
       .connectionUrl()
@@ -117,13 +96,16 @@ export class LocalRuntime implements Runtime {
     await onPhase('checkout');
     const manifest = await this.#checkout(target, signal);
 
-    await onPhase('install', manifest.install ? undefined : 'not needed');
+    await onPhase('install', manifest.install ? {} : NOT_NEEDED);
     await this.#install(target, manifest, log, signal);
 
-    await onPhase('database', manifest.database ? undefined : 'not needed');
+    await onPhase('database', manifest.database ? {} : NOT_NEEDED);
     const database = await this.#database(target, manifest, log);
 
-    await onPhase('migrate', manifest.migrate ? undefined : 'not needed');
+    await onPhase('migrate', {
+      ...(manifest.migrate ? {} : NOT_NEEDED),
+      database: database?.database,
+    });
     if (manifest.migrate) {
       const env = await this.#environment(target, 0, database, log);
       delete env.PORT;
@@ -189,29 +171,7 @@ export class LocalRuntime implements Runtime {
       await log.then(file => file.flush()).catch(() => {});
     }
     await this.#options.postgres.shutdown();
-    if (this.#locked) await rm(this.#lockFile, { force: true });
-  }
-
-  get #lockFile() {
-    return join(this.#options.directory, 'backend.pid');
-  }
-
-  /** Two backends on one directory would end each other's services. */
-  async #lock() {
-    const holder = recognizeProcess(
-      await readFile(this.#lockFile, 'utf8').catch(() => ''),
-    );
-    if (holder) {
-      throw new Error(
-        `The data directory ${
-          this.#options.directory
-        } is in use by the backend with process id ${holder}; end it, or set another provisioning.dataDir`,
-      );
-    }
-    await writeFile(this.#lockFile, describeProcess(process.pid), {
-      mode: 0o600,
-    });
-    this.#locked = true;
+    await this.#unlock?.();
   }
 
   #home(name: string) {

@@ -339,6 +339,10 @@ describe('the local runtime', () => {
       expect(failed.map(p => p.phase)).toEqual([phase]);
       expect(failed[0].message).toBe(status.message);
       expect(status.deployment).toMatchObject({ status: 'failed' });
+      // What exists is told, for whoever has to clean up.
+      expect(status.database).toBe(
+        phase === 'migrate' ? 'svc_bad_migration' : undefined,
+      );
     },
   );
 
@@ -346,6 +350,24 @@ describe('the local runtime', () => {
     await pushFiles(backend, 'bad-field', fakeService({ version: 'mended' }));
     await deploy('bad-field');
     expect((await settled('bad-field')).state).toBe('healthy');
+  });
+
+  it('admits one of several requests at once', async () => {
+    const name = 'hurried-api';
+    const first = await create(name, fakeService({ version: '1' }));
+    const second = await pushFiles(
+      backend,
+      name,
+      fakeService({ version: '2' }),
+    );
+    const answers = await Promise.all(
+      [first, second, first, second].map(ref => deploy(name, { ref })),
+    );
+    // The same commit joins, another one has to wait.
+    expect(answers.map(a => a.status)).toEqual([202, 409, 202, 409]);
+    const status = await settled(name);
+    expect(status).toMatchObject({ state: 'healthy', commit: first });
+    expect((await (await fetch(status.url!)).json()).version).toBe('1');
   });
 
   it('keeps the version before when a new one fails', async () => {

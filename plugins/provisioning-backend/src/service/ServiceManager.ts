@@ -3,17 +3,25 @@ import type {
   LoggerService,
 } from '@backstage/backend-plugin-api';
 import { ConflictError, InputError, NotFoundError } from '@backstage/errors';
-import type { Runtime, RuntimeTarget } from '@rocket/plugin-provisioning-node';
+import type {
+  PhaseListener,
+  Runtime,
+  RuntimeTarget,
+} from '@rocket/plugin-provisioning-node';
 import {
-  DEPLOY_PHASES,
-  type DeployPhase,
   type DeployRequest,
-  type PhaseStatus,
   type ServiceLog,
   type ServiceStatus,
 } from '@rocket/plugin-provisioning-common';
 import type { GitHost } from '../git/GitHost';
 import type { Access } from './Access';
+import {
+  enterPhase,
+  failPhases,
+  finishPhases,
+  newPhases,
+  toStatus,
+} from './serviceStatus';
 import { Limiter } from './Limiter';
 import { assertServiceName } from './names';
 import type { RepositoryStore } from './RepositoryStore';
@@ -42,6 +50,8 @@ export class ServiceManager {
   readonly #access: Access;
   readonly #logger: LoggerService;
   readonly #jobs = new Map<string, Job>();
+  /** Requests for one service are admitted one after another. */
+  readonly #admissions = new Map<string, Promise<unknown>>();
   /** Installations are heavy; two at once are enough for one machine. */
   readonly #deployments = new Limiter(2);
   /** Changes that runtimes report are stored in order. */
@@ -106,6 +116,16 @@ export class ServiceManager {
     credentials: BackstageCredentials,
   ): Promise<ServiceStatus> {
     const name = assertServiceName(request.name);
+    return this.#admit(name, () =>
+      this.#admitDeploy(name, request, credentials),
+    );
+  }
+
+  async #admitDeploy(
+    name: string,
+    request: DeployRequest,
+    credentials: BackstageCredentials,
+  ): Promise<ServiceStatus> {
     const repositoryName = assertServiceName(request.repository, 'repository');
     await this.#access.requireOwner(credentials, request.owner);
     const repository = await this.#repositories.getRepository(repositoryName);
@@ -178,12 +198,21 @@ export class ServiceManager {
       }
     }
     const record = await this.#get(name);
-    // Two requests at once: the store is the same for both, one job is enough.
-    if (!this.#jobs.has(name)) this.#startDeploy(record, commit);
+    this.#startDeploy(record, commit);
     return toStatus(record);
   }
 
   async operate(
+    name: string,
+    operation: Operation,
+    credentials: BackstageCredentials,
+  ): Promise<ServiceStatus> {
+    return this.#admit(name, () =>
+      this.#admitOperation(name, operation, credentials),
+    );
+  }
+
+  async #admitOperation(
     name: string,
     operation: Operation,
     credentials: BackstageCredentials,
@@ -262,10 +291,19 @@ export class ServiceManager {
     await this.#changes;
   }
 
-  /** Waits until nothing is under way for the service. For tests. */
-  async settled(name: string): Promise<void> {
-    await this.#jobs.get(name)?.done;
-    await this.#changes;
+  async #admit<T>(name: string, what: () => Promise<T>): Promise<T> {
+    const before = this.#admissions.get(name) ?? Promise.resolve();
+    const mine = before.then(what);
+    const settled = mine.then(
+      () => {},
+      () => {},
+    );
+    this.#admissions.set(name, settled);
+    try {
+      return await mine;
+    } finally {
+      if (this.#admissions.get(name) === settled) this.#admissions.delete(name);
+    }
   }
 
   async #get(name: string): Promise<ServiceRecord> {
@@ -324,19 +362,22 @@ export class ServiceManager {
     const { name } = record;
     const runtime = this.#runtime(record);
     let phases = newPhases();
-    const save = async (phase: DeployPhase, message?: string) => {
-      phases = enter(phases, phase, message);
-      await this.#store.update(name, { phases });
+    const onPhase: PhaseListener = async (phase, details = {}) => {
+      phases = enterPhase(phases, phase, details.message);
+      await this.#store.update(name, {
+        phases,
+        ...(details.database ? { database: details.database } : {}),
+      });
     };
     try {
       signal.throwIfAborted();
       const endpoint = await runtime.deploy(this.#target(record, commit), {
         signal,
-        onPhase: save,
+        onPhase,
       });
       await this.#store.update(name, {
         ...endpoint,
-        phases: finish(phases),
+        phases: finishPhases(phases),
         state: 'healthy',
         message: undefined,
         runningCommit: commit,
@@ -346,7 +387,7 @@ export class ServiceManager {
     } catch (error) {
       if (this.#closing) return;
       const reason = (error as Error).message;
-      phases = fail(phases, reason);
+      phases = failPhases(phases, reason);
       await this.#store.update(name, {
         phases,
         deployStatus: 'failed',
@@ -397,70 +438,4 @@ export class ServiceManager {
       });
     }
   }
-}
-
-function toStatus(record: ServiceRecord): ServiceStatus {
-  const commit =
-    record.deployStatus === 'failed'
-      ? record.runningCommit ?? record.deployCommit
-      : record.deployCommit;
-  return {
-    name: record.name,
-    entityRef: record.entityRef,
-    owner: record.owner,
-    repository: record.repository,
-    commit,
-    state: record.state,
-    message: record.message,
-    phases: record.phases,
-    deployment: record.deployCommit
-      ? {
-          commit: record.deployCommit,
-          status: record.deployStatus ?? 'done',
-          message: record.deployMessage,
-        }
-      : undefined,
-    url: record.url,
-    docsUrl: record.docsUrl,
-    database: record.database,
-    restarts: record.restarts,
-    startedAt: record.startedAt,
-    updatedAt: record.updatedAt,
-  };
-}
-
-function newPhases(): PhaseStatus[] {
-  const now = new Date().toISOString();
-  return DEPLOY_PHASES.map((phase, index) =>
-    index === 0
-      ? { phase, status: 'running', startedAt: now }
-      : { phase, status: 'pending' },
-  );
-}
-
-function finish(phases: PhaseStatus[]): PhaseStatus[] {
-  const now = new Date().toISOString();
-  return phases.map(p =>
-    p.status === 'running' ? { ...p, status: 'done', finishedAt: now } : p,
-  );
-}
-
-function enter(
-  phases: PhaseStatus[],
-  phase: DeployPhase,
-  message?: string,
-): PhaseStatus[] {
-  const startedAt = new Date().toISOString();
-  return finish(phases).map(p =>
-    p.phase === phase ? { phase, status: 'running', startedAt, message } : p,
-  );
-}
-
-function fail(phases: PhaseStatus[], message: string): PhaseStatus[] {
-  const finishedAt = new Date().toISOString();
-  return phases.map(p =>
-    p.status === 'running'
-      ? { ...p, status: 'failed', finishedAt, message }
-      : p,
-  );
 }
