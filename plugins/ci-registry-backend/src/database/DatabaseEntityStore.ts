@@ -1,7 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import {
   type DatabaseService,
-  isDatabaseConflictError,
   resolvePackagePath,
 } from '@backstage/backend-plugin-api';
 import { ConflictError } from '@backstage/errors';
@@ -14,64 +12,15 @@ import type {
   StoredClaim,
   StoredEntity,
 } from './EntityStore';
-
-type EntityRow = {
-  entity_ref: string;
-  entity: string;
-  content_hash: string;
-  repository: string;
-  source: string;
-  source_time: number | string;
-  changed_by: string;
-  pushed_by: string;
-  changed_at: number | string;
-  first_pushed_at: number | string;
-  last_pushed_at: number | string;
-  version: number;
-  applied_version: number;
-};
-
-type OutboxRow = {
-  entity_ref: string;
-  version: number;
-  priority: number;
-  enqueued_at: number | string;
-  claim_id: string | null;
-  claimed_until: number | string;
-};
-
-const MAX_ATTEMPTS = 5;
-// Rows per statement: SQLite takes 32,766 values, an entity row has 13.
-const BATCH = 500;
-
-function chunk<T>(items: T[]): T[][] {
-  const chunks: T[][] = [];
-  for (let i = 0; i < items.length; i += BATCH) {
-    chunks.push(items.slice(i, i + BATCH));
-  }
-  return chunks;
-}
-
-function toStored(row: EntityRow): StoredEntity {
-  return {
-    entityRef: row.entity_ref,
-    entity: JSON.parse(row.entity),
-    repository: row.repository,
-    source: JSON.parse(row.source),
-    changedBy: JSON.parse(row.changed_by),
-    changedAt: Number(row.changed_at),
-    firstPushedAt: Number(row.first_pushed_at),
-    lastPushedAt: Number(row.last_pushed_at),
-    version: row.version,
-    appliedVersion: row.applied_version,
-  };
-}
-
-/** Two writers met: the same work, done again, succeeds. */
-function isWorthRepeating(error: unknown): boolean {
-  const code = (error as { code?: string } | undefined)?.code;
-  return isDatabaseConflictError(error) || code === '40P01' || code === '40001';
-}
+import { DatabaseOutbox } from './DatabaseOutbox';
+import {
+  chunk,
+  enqueue,
+  lockEntities,
+  repeating,
+  toStored,
+  type EntityRow,
+} from './rows';
 
 export class DatabaseEntityStore implements EntityStore {
   static async create(options: {
@@ -90,13 +39,15 @@ export class DatabaseEntityStore implements EntityStore {
   }
 
   readonly #db: Knex;
+  readonly #outbox: DatabaseOutbox;
 
   private constructor(db: Knex) {
     this.#db = db;
+    this.#outbox = new DatabaseOutbox(db);
   }
 
   async push(push: PushToStore): Promise<RegisterOutcome[]> {
-    return this.#repeating(tx => this.#push(tx, push));
+    return repeating(this.#db, tx => this.#push(tx, push));
   }
 
   async get(entityRef: string): Promise<StoredEntity | undefined> {
@@ -134,78 +85,24 @@ export class DatabaseEntityStore implements EntityStore {
     return (await query).map(toStored);
   }
 
-  async claim(options: {
+  claim(options: {
     limit: number;
     now: number;
     leaseMs: number;
   }): Promise<StoredClaim> {
-    const claimId = randomUUID();
-    const claimed = await this.#repeating(async tx => {
-      const free = tx<OutboxRow>('outbox')
-        .where('claimed_until', '<=', options.now)
-        .orderBy(['priority', 'enqueued_at', 'entity_ref'])
-        .limit(options.limit)
-        .forUpdate();
-      const rows: OutboxRow[] = await (this.#isPostgres()
-        ? free.skipLocked()
-        : free);
-      for (const part of chunk(rows)) {
-        await tx<OutboxRow>('outbox')
-          .whereIn(
-            'entity_ref',
-            part.map(row => row.entity_ref),
-          )
-          .update({
-            claim_id: claimId,
-            claimed_until: options.now + options.leaseMs,
-          });
-      }
-      return rows;
-    });
-    // Read after the claim: a change that came in between is handed out at once, and
-    // acknowledged with the version that was handed out.
-    const byRef = new Map<string, StoredEntity>();
-    for (const part of chunk(claimed)) {
-      const rows = await this.#db<EntityRow>('entities').whereIn(
-        'entity_ref',
-        part.map(row => row.entity_ref),
-      );
-      rows.forEach(row => byRef.set(row.entity_ref, toStored(row)));
-    }
-    return {
-      claimId,
-      changes: claimed.flatMap(row => {
-        const stored = byRef.get(row.entity_ref);
-        return stored
-          ? [{ stored, repeated: stored.appliedVersion >= stored.version }]
-          : [];
-      }),
-    };
+    return this.#outbox.claim(options);
   }
 
-  async acknowledge(
+  acknowledge(
     claimId: string,
     changes: { entityRef: string; version: number }[],
     now: number,
   ): Promise<void> {
-    for (const part of chunk(changes)) {
-      await this.#repeating(tx => this.#acknowledge(tx, claimId, part, now));
-    }
+    return this.#outbox.acknowledge(claimId, changes, now);
   }
 
-  async repeatAll(now: number): Promise<number> {
-    const waiting = async () => {
-      const [row] = await this.#db('outbox').count({ n: '*' });
-      return Number(row.n);
-    };
-    const before = await waiting();
-    await this.#db.raw(
-      `insert into outbox (entity_ref, version, priority, enqueued_at, claimed_until)
-       select entity_ref, version, 1, ?, 0 from entities where 1 = 1
-       on conflict (entity_ref) do nothing`,
-      [now],
-    );
-    return Math.max(0, (await waiting()) - before);
+  repeatAll(now: number): Promise<number> {
+    return this.#outbox.repeatAll(now);
   }
 
   async #push(
@@ -214,7 +111,7 @@ export class DatabaseEntityStore implements EntityStore {
   ): Promise<RegisterOutcome[]> {
     const { source } = push;
     const time = Date.parse(source.time);
-    const existing = await this.#lock(
+    const existing = await lockEntities(
       tx,
       push.entities.map(item => item.entityRef),
     );
@@ -254,7 +151,7 @@ export class DatabaseEntityStore implements EntityStore {
       }
     }
     await this.#insert(tx, created, push, time);
-    await this.#enqueue(tx, changed, push.now);
+    await enqueue(tx, changed, push.now);
     return outcomes;
   }
 
@@ -326,109 +223,6 @@ export class DatabaseEntityStore implements EntityStore {
           applied_version: 0,
         })),
       );
-    }
-  }
-
-  async #acknowledge(
-    tx: Knex.Transaction,
-    claimId: string,
-    changes: { entityRef: string; version: number }[],
-    now: number,
-  ): Promise<void> {
-    const entities = await this.#lock(
-      tx,
-      changes.map(change => change.entityRef),
-    );
-    const held = new Set(
-      (
-        await tx<OutboxRow>('outbox')
-          .where('claim_id', claimId)
-          .whereIn('entity_ref', [...entities.keys()])
-          .select('entity_ref')
-      ).map(row => row.entity_ref),
-    );
-    const done: string[] = [];
-    const newer: string[] = [];
-    const lost: { entityRef: string; version: number }[] = [];
-    for (const { entityRef, version } of changes) {
-      const entity = entities.get(entityRef);
-      if (!entity) {
-        continue;
-      }
-      if (!held.has(entityRef)) {
-        // Too late: another took it meanwhile, and this old version may have been
-        // written after its newer one. Whoever comes next puts that right.
-        lost.push({ entityRef, version: entity.version });
-      } else if (version >= entity.version) {
-        done.push(entityRef);
-      } else {
-        newer.push(entityRef);
-      }
-    }
-    await tx<OutboxRow>('outbox').whereIn('entity_ref', done).delete();
-    await tx<EntityRow>('entities')
-      .whereIn('entity_ref', done)
-      .update({ applied_version: tx.ref('version') as unknown as number });
-    await tx<OutboxRow>('outbox')
-      .whereIn('entity_ref', newer)
-      .update({ claim_id: null, claimed_until: 0 });
-    await this.#enqueue(tx, lost, now);
-  }
-
-  /** Always in the same order, so that two pushes wait for each other instead of locking up. */
-  async #lock(
-    tx: Knex.Transaction,
-    entityRefs: string[],
-  ): Promise<Map<string, EntityRow>> {
-    const found = new Map<string, EntityRow>();
-    for (const refs of chunk([...entityRefs].sort())) {
-      const rows: EntityRow[] = await tx<EntityRow>('entities')
-        .whereIn('entity_ref', refs)
-        .orderBy('entity_ref')
-        .forUpdate();
-      rows.forEach(row => found.set(row.entity_ref, row));
-    }
-    return found;
-  }
-
-  async #enqueue(
-    tx: Knex.Transaction,
-    changes: { entityRef: string; version: number }[],
-    now: number,
-  ): Promise<void> {
-    const sorted = [...changes].sort((a, b) =>
-      a.entityRef < b.entityRef ? -1 : 1,
-    );
-    for (const part of chunk(sorted)) {
-      await tx<OutboxRow>('outbox')
-        .insert(
-          part.map(change => ({
-            entity_ref: change.entityRef,
-            version: change.version,
-            priority: 0,
-            enqueued_at: now,
-            claimed_until: 0,
-          })),
-        )
-        .onConflict('entity_ref')
-        // The claim stays: one entity is never in two hands.
-        .merge(['version', 'priority']);
-    }
-  }
-
-  #isPostgres(): boolean {
-    return this.#db.client.config.client === 'pg';
-  }
-
-  async #repeating<T>(work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#db.transaction(work);
-      } catch (error) {
-        if (attempt === MAX_ATTEMPTS || !isWorthRepeating(error)) {
-          throw error;
-        }
-      }
     }
   }
 }
