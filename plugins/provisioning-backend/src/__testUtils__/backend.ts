@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
 import { mockServices, startTestBackend } from '@backstage/backend-test-utils';
 import { catalogServiceMock } from '@backstage/plugin-catalog-node/testUtils';
+import { AuthorizeResult } from '@backstage/plugin-permission-common';
 import type { JsonObject } from '@backstage/types';
 import type { ServiceStatus } from '@rocket/plugin-provisioning-common';
 import createKnex, { type Knex } from 'knex';
@@ -60,6 +61,8 @@ export async function startBackend(options: {
   knex: Knex;
   config?: JsonObject;
   entities?: Parameters<typeof catalogServiceMock>[0];
+  /** What the permission policy answers to everything. Default: allow. */
+  decision?: AuthorizeResult.ALLOW | AuthorizeResult.DENY;
 }) {
   const backend = await startTestBackend({
     features: [
@@ -78,6 +81,9 @@ export async function startBackend(options: {
         }),
       }).factory,
       catalogServiceMock.factory(options.entities),
+      mockServices.permissions.factory({
+        result: options.decision ?? AuthorizeResult.ALLOW,
+      }),
     ],
   });
   const { port } = backend.server.address() as AddressInfo;

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { mockCredentials, mockServices } from '@backstage/backend-test-utils';
 import { ConflictError, InputError } from '@backstage/errors';
+import { AuthorizeResult } from '@backstage/plugin-permission-common';
 import { ProvisioningClient } from '@rocket/plugin-provisioning-node';
 import { SERVICE_NAME_PATTERN } from '@rocket/plugin-provisioning-common';
 import fc from 'fast-check';
@@ -365,5 +366,46 @@ describe('the provisioning API', () => {
         },
       }).checkName('wallet-api', options),
     ).rejects.toThrow('Provisioning does not answer');
+  });
+
+  it('asks the permission policy for everything, Git included', async () => {
+    const directory = await makeDirectory();
+    const closed = await startBackend({
+      dataDir: directory,
+      knex,
+      decision: AuthorizeResult.DENY,
+      config: {
+        local: { postgres: { url: 'postgresql://nobody@127.0.0.1:1/none' } },
+      },
+    });
+    try {
+      for (const [method, path] of [
+        ['GET', '/services'],
+        ['GET', '/services/wallet-api'],
+        ['GET', '/services/wallet-api/log'],
+        ['GET', '/repositories'],
+        ['GET', '/repositories/wallet-api'],
+        ['GET', '/names/wallet-api'],
+        ['POST', '/repositories'],
+        ['POST', '/git-tokens'],
+        ['POST', '/services'],
+        ['POST', '/services/wallet-api/stop'],
+      ]) {
+        const { status } = await closed.call(
+          method,
+          path,
+          method === 'POST' ? {} : undefined,
+        );
+        expect([path, status]).toEqual([path, 403]);
+      }
+      const git = await fetch(
+        `${closed.url}/git/wallet-api.git/info/refs?service=git-upload-pack`,
+        { headers: { authorization: mockCredentials.user.header() } },
+      );
+      expect(git.status).toBe(403);
+    } finally {
+      await closed.stop();
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 });
