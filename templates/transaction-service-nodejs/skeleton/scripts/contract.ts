@@ -1,4 +1,4 @@
-/** `npm run contract`: writes down what the code says: contracts/openapi.yaml, the API in catalog-info.yaml, docs/errors.md. */
+/** `npm run contract`: writes down what the code says: contracts/openapi.yaml and docs/errors.md. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
@@ -9,7 +9,6 @@ import { createLogger } from '../src/logger.ts';
 import { noTelemetry } from '../src/telemetry-api.ts';
 
 export const ROOT = join(import.meta.dirname, '..');
-const DEFINITION = '  definition: |\n';
 
 /** The OpenAPI document of the service as YAML; no database is touched. */
 export async function openApiText(): Promise<string> {
@@ -26,18 +25,6 @@ export async function openApiText(): Promise<string> {
   await app.close();
   await database.close();
   return stringify(document, { lineWidth: 0, aliasDuplicateObjects: false });
-}
-
-/** catalog-info.yaml with this API in its last document. */
-export function withDefinition(catalogInfo: string, openApi: string): string {
-  const at = catalogInfo.indexOf(DEFINITION);
-  if (at < 0) throw new Error('catalog-info.yaml has no API with a "definition: |" at its end');
-  const indented = openApi
-    .trimEnd()
-    .split('\n')
-    .map(line => (line === '' ? '' : `    ${line}`))
-    .join('\n');
-  return `${catalogInfo.slice(0, at)}${DEFINITION}${indented}\n`;
 }
 
 export type CatalogueEntry = { code: string; status: number; title: string; meaning: string; remedy: string };
@@ -62,10 +49,7 @@ export function errorsPage(catalogue: CatalogueEntry[]): string {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const openApi = await openApiText();
-  await writeFile(join(ROOT, 'contracts/openapi.yaml'), openApi);
-  const catalogInfo = await readFile(join(ROOT, 'catalog-info.yaml'), 'utf8');
-  await writeFile(join(ROOT, 'catalog-info.yaml'), withDefinition(catalogInfo, openApi));
+  await writeFile(join(ROOT, 'contracts/openapi.yaml'), await openApiText());
   const catalogue = readCatalogue(await readFile(join(ROOT, 'contracts/problems.yaml'), 'utf8'));
   await writeFile(join(ROOT, 'docs/errors.md'), errorsPage(catalogue));
 }

@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { parseArgs } from 'node:util';
 
-const { values, positionals } = parseArgs({
+const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rate: { type: 'string', default: '300' },
@@ -18,8 +18,8 @@ const { values, positionals } = parseArgs({
   },
 });
 const base = positionals[0] ?? 'http://127.0.0.1:8080';
-const rate = Number(values.rate);
-const seconds = Number(values.seconds);
+const rate = Number(options.rate);
+const seconds = Number(options.seconds);
 const agent = new Agent({ keepAlive: true, maxSockets: 256 });
 
 function post(path: string, body: unknown): Promise<{ status: number; text: string }> {
@@ -43,14 +43,14 @@ async function open(name: string): Promise<string> {
 }
 
 const accounts: string[] = [];
-for (let i = 0; i < Number(values.accounts); i++) accounts.push(await open(`load ${i}`));
+for (let i = 0; i < Number(options.accounts); i++) accounts.push(await open(`load ${i}`));
 const any = () => accounts[Math.floor(Math.random() * accounts.length)]!;
 
 const latencies: number[] = [];
 const statuses: Record<string, number> = {};
 
 async function one(planned: number): Promise<void> {
-  const from = values.hot ? accounts[0]! : any();
+  const from = options.hot ? accounts[0]! : any();
   let to = any();
   while (to === from) to = any();
   const amount = { value: '1', currency: 'USD' };
