@@ -480,12 +480,17 @@ async function checkSources(root: string): Promise<void> {
   });
 }
 
-/** The commands of the README, in the rendered repository, without what this process has in its environment. */
+const SERVICE_VARIABLES =
+  /^((TEST_|MIGRATION_)?DATABASE_.*|NODE_OPTIONS|PORT|HOST|LOG_LEVEL|NEW_RELIC_.*|ROCKET_.*|BACKSTAGE_.*)$/;
+
+/** The commands of the README, in the rendered repository. */
 async function checkBuild(root: string): Promise<void> {
-  const { PATH, HOME, TMPDIR, npm_config_registry: registry } = process.env;
-  const env: NodeJS.ProcessEnv = { PATH, HOME, CI: 'true' };
-  if (TMPDIR) env.TMPDIR = TMPDIR;
-  if (registry) env.npm_config_registry = registry;
+  // All of the machine's settings (proxies, certificates, registries), none that would change the service under test.
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !SERVICE_VARIABLES.test(name),
+    ),
+  );
   for (const command of [
     'npm ci',
     'npm run lint',

@@ -98,6 +98,29 @@ describe('the process', () => {
     expect(await service.exited).toBe(0);
   });
 
+  it('works and stops in time with the agent on and its collector away', async () => {
+    const service = await start({
+      NEW_RELIC_ENABLED: 'true',
+      NEW_RELIC_LICENSE_KEY: '0'.repeat(40),
+      NEW_RELIC_HOST: '127.0.0.1',
+      NEW_RELIC_PORT: '1',
+      NEW_RELIC_LOG_ENABLED: 'false',
+      ROCKET_SERVICE_NAME: 'ledger-under-test',
+      ROCKET_CRITICAL_PATH: 'transaction-posting',
+      ...Object.fromEntries(
+        ['AWS', 'AZURE', 'DOCKER', 'GCP', 'KUBERNETES', 'PCF'].map(name => [
+          `NEW_RELIC_UTILIZATION_DETECT_${name}`,
+          'false',
+        ]),
+      ),
+    });
+    const opened = await send(service.url, '/v1/accounts', { name: 'x', kind: 'asset', currency: 'USD' });
+    expect(opened.status).toBe(201);
+    expect((await fetch(`${service.url}/v1/accounts/${opened.body.id}`)).status).toBe(200);
+    service.child.kill('SIGTERM');
+    expect(await service.exited).toBe(0);
+  });
+
   it('does not start with a bad configuration or a port that is taken, and says why', async () => {
     await expect(start({ DATABASE_URL: '' })).rejects.toThrow(/exited with 1.*DATABASE_URL must be/s);
     const service = await start();
