@@ -131,15 +131,16 @@ test('a scaffold ends in a running, registered service', async () => {
     .getByRole('option', { name: /payments/i })
     .first()
     .click();
-  await page
-    .getByRole('button', { name: /Critical path/ })
-    .first()
-    .click();
-  await page
-    .getByRole('option', { name: /Transaction posting/ })
-    .first()
-    .click();
-  await page.getByRole('radio', { name: /1\./ }).check({ force: true });
+  await page.keyboard.press('Escape');
+  const paths = page.getByRole('button', { name: /Critical path and step/ });
+  await paths.click();
+  // By keyboard: the list slides in, and a click could land on its neighbour.
+  await page.getByRole('option', { name: /Transaction posting/ }).focus();
+  await page.keyboard.press('Enter');
+  await expect(paths).toContainText('Transaction posting');
+  const entryStep = page.getByRole('radio', { name: /1\./ });
+  await entryStep.check({ force: true });
+  await expect(entryStep).toBeChecked();
   await picture(page, 'create-step', { asItIs: true });
   await page.getByRole('button', { name: /Review/ }).click();
   await picture(page, 'create-review', { asItIs: true });
@@ -204,9 +205,10 @@ test('traffic on the service moves its path on the board', async () => {
     expect(response.status, await response.clone().text()).toBe(201);
     return await response.json();
   };
-  const account = (normalSide: string) =>
-    post('/v1/accounts', { currency: 'USD', kind: 'customer', normalSide });
-  const [a, b] = [await account('debit'), await account('credit')];
+  const account = (name: string, kind: string) =>
+    post('/v1/accounts', { name, kind, currency: 'USD' });
+  const a = await account('Cash', 'asset');
+  const b = await account('Wallets', 'liability');
   const transactions = 300;
   for (let i = 0; i < transactions; i++) {
     const amount = { value: '100', currency: 'USD' };

@@ -101,7 +101,7 @@ export async function accessible(page: Page) {
     v => v.impact === 'serious' || v.impact === 'critical',
   );
   // Soft: the story goes on, the run still fails.
-  expect.soft(
-    serious.map(v => `${v.id}: ${v.nodes.map(n => n.target).join(' ')}`),
-  ).toEqual([]);
+  expect
+    .soft(serious.map(v => `${v.id}: ${v.nodes.map(n => n.target).join(' ')}`))
+    .toEqual([]);
 }
