@@ -81,7 +81,7 @@ describe('the real newrelic agent', () => {
       [
         '-r',
         require.resolve('newrelic'),
-        join(__dirname, '__fixtures__', 'app.cjs'),
+        join(__dirname, '__testUtils__', 'app.cjs'),
       ],
       {
         cwd: dataDir,
