@@ -4,13 +4,15 @@ import {
 } from '@backstage/backend-plugin-api';
 import { catalogServiceRef } from '@backstage/plugin-catalog-node';
 import { scaffolderActionsExtensionPoint } from '@backstage/plugin-scaffolder-node';
+import { scaffolderWorkspaceProviderExtensionPoint } from '@backstage/plugin-scaffolder-node/alpha';
 import { ciRegistryServiceRef } from '@rocket/plugin-ci-registry-node';
 import { provisioningServiceRef } from '@rocket/plugin-provisioning-node';
 import { createDeployLocalAction } from './actions/deployLocal';
 import { createPublishLocalAction } from './actions/publishLocal';
 import { createRegisterAction } from './actions/register';
+import { SavedWorkspaces } from './lib/SavedWorkspaces';
 
-/** The steps of Rocket's golden templates. */
+/** The steps of Rocket's golden templates, and the place where their unfinished runs are kept. */
 export const scaffolderModuleRocket = createBackendModule({
   pluginId: 'scaffolder',
   moduleId: 'rocket',
@@ -19,16 +21,26 @@ export const scaffolderModuleRocket = createBackendModule({
       deps: {
         actions: scaffolderActionsExtensionPoint,
         catalog: catalogServiceRef,
+        config: coreServices.rootConfig,
         discovery: coreServices.discovery,
         provisioning: provisioningServiceRef,
         registry: ciRegistryServiceRef,
+        workspaces: scaffolderWorkspaceProviderExtensionPoint,
       },
-      async init({ actions, ...services }) {
+      async init({ actions, config, workspaces, ...services }) {
         actions.addActions(
           createPublishLocalAction(services),
           createDeployLocalAction(services),
           createRegisterAction(services),
         );
+        const directory = config.getOptionalString(
+          'scaffolder.savedWorkspaces.directory',
+        );
+        if (directory) {
+          const saved = new SavedWorkspaces(directory);
+          await saved.prune();
+          workspaces.addProviders({ disk: saved });
+        }
       },
     });
   },
