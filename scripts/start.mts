@@ -67,6 +67,7 @@ async function main() {
   };
   process.on('SIGINT', () => stop(0));
   process.on('SIGTERM', () => stop(0));
+  process.on('SIGHUP', () => stop(0));
   for (const running of [portal.backend, portal.sandbox]) {
     running.ended.then(({ code, signal }) => {
       if (stopping) return;

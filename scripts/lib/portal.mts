@@ -50,7 +50,12 @@ export function portsFrom(port: number) {
 /** Starts the sandbox and the backend, which also serves the built portal. */
 export async function startPortal(options: PortalOptions): Promise<Portal> {
   const ports = portsFrom(options.port);
-  const logDir = options.logDir ?? LOGS;
+  // Two portals on one machine do not write into each other's logs.
+  const logDir =
+    options.logDir ??
+    (options.dataDir === DEFAULT_DATA_DIR
+      ? LOGS
+      : join(options.dataDir, 'log'));
   const hint = `End that program, or run: ./rocket start --port ${
     options.port + 100
   }`;
@@ -89,7 +94,12 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
       ...(options.traffic ? [] : ['--no-traffic']),
       ...(options.historyDays ? ['--days', String(options.historyDays)] : []),
     ],
-    { env, logFile: join(logDir, 'sandbox.log'), verbose: options.verbose },
+    {
+      env,
+      logFile: join(logDir, 'sandbox.log'),
+      verbose: options.verbose,
+      service: true,
+    },
   );
   const running = [sandbox];
   const stop = async () => {
@@ -120,6 +130,7 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
         cwd: join(ROOT, 'packages/backend'),
         logFile: join(logDir, 'backend.log'),
         verbose: options.verbose,
+        service: true,
       },
     );
     running.push(backend);

@@ -14,6 +14,9 @@ export const NODE_TRANSFORM = [
   `${ROOT}/node_modules/@backstage/cli/config/nodeTransform.cjs`,
 ];
 
+/** Lets a process end when this one does, however that comes about. */
+const END_WITH_US = ['--import', `${ROOT}/scripts/lib/endWithLauncher.mts`];
+
 export interface Running {
   name: string;
   child: ChildProcess;
@@ -30,20 +33,30 @@ export function startProcess(
     logFile: string;
     verbose?: boolean;
     command?: string;
+    /** A Node.js process of ours that runs until it is told to end, or we are gone. */
+    service?: boolean;
   },
 ): Running {
   const {
     logFile,
     verbose,
     command = process.execPath,
+    service = false,
     ...spawnOptions
   } = options;
   const log = openLog(logFile);
-  const child = spawn(command, args, {
+  const child = spawn(command, [...(service ? END_WITH_US : []), ...args], {
     cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [service ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+    // Out of reach of the terminal's Ctrl-C: we end it, in order.
+    detached: service,
     ...spawnOptions,
+    env: {
+      ...(spawnOptions.env ?? process.env),
+      ROCKET_LAUNCHER_PID: service ? String(process.pid) : undefined,
+    },
   });
+  child.stdin?.on('error', () => {});
   for (const stream of [child.stdout, child.stderr]) {
     stream?.on('data', chunk => {
       log.write(chunk);
