@@ -311,7 +311,12 @@ describe('ci-registry over HTTP', () => {
     }
 
     const { server } = await start({});
+    const described = await request(server).get(
+      '/api/ci-registry/openapi.json',
+    );
+    expect(described.body).toMatchObject({ openapi: '3.1.0' });
     const routes = [
+      ['get', 'openapi.json'],
       ['post', 'entities'],
       ['get', 'entities'],
       ['get', 'entities/component/default/a'],

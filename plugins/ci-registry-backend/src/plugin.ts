@@ -1,10 +1,13 @@
+import { readFile } from 'node:fs/promises';
 import {
   coreServices,
   createBackendPlugin,
+  resolvePackagePath,
 } from '@backstage/backend-plugin-api';
 import { catalogServiceRef } from '@backstage/plugin-catalog-node';
 import { eventsServiceRef } from '@backstage/plugin-events-node';
 import { ciRegistryPermissions } from '@rocket/plugin-ci-registry-common';
+import { parse } from 'yaml';
 import { DatabaseEntityStore } from './database/DatabaseEntityStore';
 import { CiRegistry } from './service/CiRegistry';
 import { EntityValidator } from './service/EntityValidator';
@@ -38,7 +41,20 @@ export const ciRegistryPlugin = createBackendPlugin({
         });
         deps.permissionsRegistry.addPermissions(ciRegistryPermissions);
         deps.httpRouter.use(
-          await createRouter({ ...deps, ...settings, registry }),
+          await createRouter({
+            ...deps,
+            ...settings,
+            registry,
+            openapi: parse(
+              await readFile(
+                resolvePackagePath(
+                  '@rocket/plugin-ci-registry-backend',
+                  'src/schema/openapi.yaml',
+                ),
+                'utf8',
+              ),
+            ),
+          }),
         );
       },
     });

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import express from 'express';
 import {
@@ -11,6 +12,7 @@ import {
   provisioningRuntimesExtensionPoint,
   type Runtime,
 } from '@rocket/plugin-provisioning-node';
+import { parse } from 'yaml';
 import { readProvisioningConfig } from './config';
 import { GitAccess } from './git/GitAccess';
 import { GitHost } from './git/GitHost';
@@ -132,6 +134,15 @@ export const provisioningPlugin = createBackendPlugin({
             discovery: deps.discovery,
           }),
           services: manager,
+          openapi: parse(
+            await readFile(
+              resolvePackagePath(
+                '@rocket/plugin-provisioning-backend',
+                'src/schema/openapi.yaml',
+              ),
+              'utf8',
+            ),
+          ),
         });
         // Git first: its bodies are streamed, and no parser may touch them.
         deps.httpRouter.use(express.Router().use('/git', git));

@@ -86,13 +86,14 @@ function isDatabaseAway(error: unknown): boolean {
   );
 }
 
-/** Parses, authorizes, calls the registry, answers. */
+/** Routes of the registry; `src/schema/openapi.yaml` describes them. */
 export async function createRouter(options: {
   registry: CiRegistry;
   httpAuth: HttpAuthService;
   permissions: PermissionsService;
   auditor: AuditorService;
   maxBodyBytes: number;
+  openapi: object;
 }): Promise<express.Router> {
   const { registry, httpAuth, permissions, auditor } = options;
   const router = Router();
@@ -124,6 +125,11 @@ export async function createRouter(options: {
       throw new NotAllowedError('Only the catalog takes changes');
     }
   }
+
+  router.get('/openapi.json', async (req, res) => {
+    await httpAuth.credentials(req, { allow: ['user', 'service'] });
+    res.json(options.openapi);
+  });
 
   // Before the body is read: an unknown caller cannot make the server parse megabytes.
   router.post('/entities', async (req, _res, next) => {

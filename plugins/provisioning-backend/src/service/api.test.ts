@@ -166,8 +166,15 @@ describe('the provisioning API', () => {
     expect((await backend.call('GET', '/services/cards-api')).status).toBe(200);
   });
 
+  it('serves its description', async () => {
+    const { status, body } = await backend.call('GET', '/openapi.json');
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ openapi: '3.1.0' });
+  });
+
   it('refuses what nobody is signed in for', async () => {
     for (const [method, path] of [
+      ['GET', '/openapi.json'],
       ['GET', '/services'],
       ['GET', '/repositories'],
       ['GET', '/names/some-name'],

@@ -93,6 +93,7 @@ function parse<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
   );
 }
 
+/** Routes of the provisioning API but Git's; `src/schema/openapi.yaml` describes them. */
 export function createRouter(deps: {
   httpAuth: HttpAuthService;
   auditor: AuditorService;
@@ -100,6 +101,7 @@ export function createRouter(deps: {
   gitAccess: GitAccess;
   repositories: RepositoryService;
   services: ServiceManager;
+  openapi: object;
 }): express.Router {
   const { auditor, access, gitAccess, repositories, services } = deps;
 
@@ -137,6 +139,11 @@ export function createRouter(deps: {
 
   const router = Router();
   router.use(express.json({ limit: '64kb' }));
+
+  router.get('/openapi.json', async (req, res) => {
+    await deps.httpAuth.credentials(req, { allow: ['user', 'service'] });
+    res.json(deps.openapi);
+  });
 
   router.get('/names/:name', async (req, res) => {
     const credentials = await authorize(req, provisioningReadPermission);
