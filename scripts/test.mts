@@ -70,6 +70,7 @@ async function unit(): Promise<Count> {
         'test',
         '--watchAll=false',
         '--maxWorkers=2',
+        '--testTimeout=60000',
         '--json',
         `--outputFile=${output}`,
       ],
