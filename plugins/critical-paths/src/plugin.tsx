@@ -11,6 +11,7 @@ import {
 import { HomePageWidgetBlueprint } from '@backstage/plugin-home-react/alpha';
 import { RiRouteLine } from '@remixicon/react';
 import { criticalPathsApiRef } from './api/CriticalPathsApi';
+import { HomeCard } from './components/home/HomeCard';
 import { CriticalPathsClient } from './api/CriticalPathsClient';
 import { pathRouteRef, rootRouteRef } from './routes';
 
@@ -87,6 +88,8 @@ const homePaths = HomePageWidgetBlueprint.make({
       import('./components/home/HomePaths').then(m => ({
         Content: m.HomePaths,
       })),
+    // The card of Backstage UI, as the other cards of the page have it.
+    componentProps: { Renderer: HomeCard },
   },
 });
 

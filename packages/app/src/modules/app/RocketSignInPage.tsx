@@ -70,8 +70,8 @@ export function RocketSignInPage(props: SignInPageProps) {
           From an idea to an owned, observable fintech service.
         </h1>
         <p className={styles.detail}>
-          Golden templates, critical paths, chaos and quality scoreboards: one
-          place for every team.
+          Golden templates, critical paths and their golden signals: one place
+          for every team.
         </p>
       </section>
       <Container>
@@ -87,7 +87,7 @@ export function RocketSignInPage(props: SignInPageProps) {
             />
           ) : (
             <Flex direction="column" gap="4">
-              <Text as="h2" variant="title-medium">
+              <Text as="h2" variant="title-medium" weight="bold">
                 Welcome
               </Text>
               <Text color="secondary">

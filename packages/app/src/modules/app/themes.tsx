@@ -29,6 +29,8 @@ function rocketTheme(mode: 'light' | 'dark') {
     palette: {
       ...palettes[mode],
       primary: { main: dark ? '#9db2ff' : '#2f4bd8' },
+      // The node in the middle of a relations graph.
+      secondary: { main: dark ? '#ff9f73' : '#b8410f' },
       link: dark ? '#9db2ff' : '#2f4bd8',
       linkHover: dark ? '#c3d0ff' : '#1d2f8f',
       background: {
@@ -38,6 +40,34 @@ function rocketTheme(mode: 'light' | 'dark') {
       navigation,
     },
     fontFamily: 'system-ui, sans-serif',
+    components: {
+      // The stock cells break words at any letter, which squeezes names into
+      // columns of three letters. Words stay whole here; the table scrolls in
+      // its own box where there is no room.
+      MuiTableCell: {
+        styleOverrides: {
+          root: ({ theme }) => ({
+            wordBreak: 'normal',
+            overflowWrap: 'break-word',
+            overflow: 'hidden',
+            verticalAlign: 'middle',
+            lineHeight: 1.35,
+            margin: 0,
+            padding: theme.spacing(2, 1.25),
+            borderBottom: 0,
+            '&:first-child': { paddingLeft: theme.spacing(2.5) },
+          }),
+          sizeSmall: ({ theme }) => ({ padding: theme.spacing(1, 1.25) }),
+          head: ({ theme }) => ({
+            overflow: 'hidden',
+            color: theme.palette.textSubtle,
+            fontWeight: 'normal',
+            lineHeight: 1.35,
+            whiteSpace: 'nowrap',
+          }),
+        },
+      },
+    },
     defaultPageTheme: 'home',
     pageTheme: Object.fromEntries(
       [

@@ -38,7 +38,7 @@ export function CreateCard() {
   return (
     <Card>
       <CardHeader>
-        <Text as="h2" variant="title-small" weight="bold">
+        <Text as="h2" variant="title-x-small" weight="bold">
           Create
         </Text>
       </CardHeader>

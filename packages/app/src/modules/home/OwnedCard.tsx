@@ -46,7 +46,7 @@ export function OwnedCard() {
   return (
     <Card>
       <CardHeader>
-        <Text as="h2" variant="title-small" weight="bold">
+        <Text as="h2" variant="title-x-small" weight="bold">
           What you own
         </Text>
       </CardHeader>

@@ -1,6 +1,6 @@
 import type { HomePageLayoutProps } from '@backstage/plugin-home-react/alpha';
 import { identityApiRef, useApi } from '@backstage/frontend-plugin-api';
-import { Container, Flex, Grid, Header } from '@backstage/ui';
+import { Container, Flex, Grid, Text } from '@backstage/ui';
 import useAsync from 'react-use/esm/useAsync';
 import { CreateCard } from './CreateCard';
 import { OwnedCard } from './OwnedCard';
@@ -17,9 +17,16 @@ export function RocketHomeLayout(props: HomePageLayoutProps) {
   const name = profile.value?.displayName?.split(' ')[0];
 
   return (
-    <>
-      <Header title={name ? `Welcome, ${name}` : 'Welcome'} />
+    <main>
       <Container>
+        <Text
+          as="h1"
+          variant="title-small"
+          weight="bold"
+          className={styles.title}
+        >
+          {name ? `Welcome, ${name}` : 'Welcome'}
+        </Text>
         <Flex direction="column" gap="4" className={styles.page}>
           {paths && <section>{paths.component}</section>}
           <Grid.Root columns={{ initial: '1', md: '12' }} gap="4">
@@ -32,6 +39,6 @@ export function RocketHomeLayout(props: HomePageLayoutProps) {
           </Grid.Root>
         </Flex>
       </Container>
-    </>
+    </main>
   );
 }

@@ -155,8 +155,10 @@ export function BoardTable(
                   aria-sort={active ? direction : undefined}
                 >
                   {column.sorts.map(({ key, label }, index) => (
-                    <span key={key}>
-                      {index > 0 && <br />}
+                    <span
+                      key={key}
+                      className={index > 0 ? styles.hint : undefined}
+                    >
                       <SortButton
                         sortKey={key}
                         label={label}

@@ -2,7 +2,7 @@ import { useMemo } from 'react';
 import { parseEntityRef, stringifyEntityRef } from '@backstage/catalog-model';
 import { useEntity } from '@backstage/plugin-catalog-react';
 import type { ComponentPathRow } from '@rocket/plugin-critical-paths-common';
-import { Container, Skeleton, Text } from '@backstage/ui';
+import { Skeleton, Text } from '@backstage/ui';
 import { StateBadge } from '@rocket/rocket-react';
 import { useComponentPaths } from '../../query/hooks';
 import { QueryRoot } from '../../query/QueryRoot';
@@ -55,47 +55,44 @@ function ComponentPaths() {
   // A component that the backend has never met is simply in no path.
   const unknown = !data && statusOf(error) === 404;
   return (
-    <Container>
-      <div className={styles.content}>
-        <div className={styles.head}>
-          <div>
-            <Text as="h2" variant="title-x-small">
-              Critical paths of {entity.metadata.title ?? entity.metadata.name}
-            </Text>
-            <Text as="p" variant="body-small" color="secondary">
-              Its own four signals in each path, {describeWindow(window)}.
-            </Text>
-          </div>
-          <WindowPicker window={window} onChange={setWindow} />
-        </div>
-        <RejectedWindow rejected={rejected} />
-        {!unknown && <ReadingNotice reading={reading} />}
-        {loading && (
-          <div role="status" aria-label="Loading">
-            <Skeleton width="100%" height={120} />
-          </div>
-        )}
-        {(unknown || (data && rows.length === 0)) && (
-          <Text as="p" color="secondary">
-            This component is in no critical path. Name it in a step of a
-            CriticalPath, or let it join one with the annotations
-            rocket.internal/critical-path and
-            rocket.internal/critical-path-step.
+    <div className={styles.content}>
+      <div className={styles.head}>
+        <div>
+          <Text as="h2" variant="title-x-small" weight="bold">
+            Critical paths of {entity.metadata.title ?? entity.metadata.name}
           </Text>
-        )}
-        {rows.length > 0 && (
-          <SignalsTable
-            label={`Critical paths of ${entity.metadata.name}`}
-            subject="Critical path"
-            extraColumns={['Step', 'Whole path']}
-            rows={rows.map(row => toRow(row, window, outdated))}
-            receivedAt={receivedAt}
-            outdated={outdated}
-            busy={switching}
-          />
-        )}
+          <Text as="p" variant="body-small" color="secondary">
+            Its own four signals in each path, {describeWindow(window)}.
+          </Text>
+        </div>
+        <WindowPicker window={window} onChange={setWindow} />
       </div>
-    </Container>
+      <RejectedWindow rejected={rejected} />
+      {!unknown && <ReadingNotice reading={reading} />}
+      {loading && (
+        <div role="status" aria-label="Loading">
+          <Skeleton width="100%" height={120} />
+        </div>
+      )}
+      {(unknown || (data && rows.length === 0)) && (
+        <Text as="p" color="secondary">
+          This component is in no critical path. Name it in a step of a
+          CriticalPath, or let it join one with the annotations
+          rocket.internal/critical-path and rocket.internal/critical-path-step.
+        </Text>
+      )}
+      {rows.length > 0 && (
+        <SignalsTable
+          label={`Critical paths of ${entity.metadata.name}`}
+          subject="Critical path"
+          extraColumns={['Step', 'Whole path']}
+          rows={rows.map(row => toRow(row, window, outdated))}
+          receivedAt={receivedAt}
+          outdated={outdated}
+          busy={switching}
+        />
+      )}
+    </div>
   );
 }
 

@@ -160,19 +160,19 @@ function Details({ reading }: { reading: Reading<PathDetail> }) {
         />
       )}
       <section className={styles.section}>
-        <Text as="h2" variant="title-x-small">
+        <Text as="h2" variant="title-x-small" weight="bold">
           Steps
         </Text>
         <StepFlow path={path} outdated={outdated} />
       </section>
       <section className={styles.section} data-dim={switching || undefined}>
-        <Text as="h2" variant="title-x-small">
+        <Text as="h2" variant="title-x-small" weight="bold">
           Signals, {describeWindow(path.window)}
         </Text>
         <SignalCharts path={path} />
       </section>
       <section className={styles.section}>
-        <Text as="h2" variant="title-x-small">
+        <Text as="h2" variant="title-x-small" weight="bold">
           Objectives
         </Text>
         <Objectives
@@ -181,7 +181,7 @@ function Details({ reading }: { reading: Reading<PathDetail> }) {
         />
       </section>
       <section className={styles.section}>
-        <Text as="h2" variant="title-x-small">
+        <Text as="h2" variant="title-x-small" weight="bold">
           Applications
         </Text>
         <ApplicationsTable
