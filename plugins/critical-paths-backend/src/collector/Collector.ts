@@ -375,6 +375,10 @@ export class Collector {
       .map(([message, count]) => `${count} of ${report.targets}: ${message}`)
       .sort();
     const text = [...report.failures.keys()].sort().join('\n');
+    if (text === '' && report.requests === 0) {
+      // Nothing was due, so nothing is known to be well again.
+      return;
+    }
     if (text !== this.#lastFailures) {
       this.#lastFailures = text;
       if (lines.length > 0) {
