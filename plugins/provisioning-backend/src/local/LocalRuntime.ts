@@ -1,12 +1,5 @@
 import { existsSync } from 'node:fs';
-import {
-  mkdir,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  writeFile,
-} from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import type {
@@ -17,15 +10,12 @@ import type {
   RuntimeTarget,
 } from '@rocket/plugin-provisioning-node';
 import { assertServiceName } from '../service/names';
-import {
-  installEnvironment,
-  serviceEnvironment,
-  type NewRelicTarget,
-} from './environment';
-import { isPortFree } from './ports';
+import { serviceEnvironment, type NewRelicTarget } from './environment';
+import { choosePort, type PortRegistry } from './ports';
 import { readManifest, type RuntimeManifest } from './manifest';
 import type { PostgresAdmin } from './PostgresServer';
 import { endLeftovers, lockDirectory } from './leftovers';
+import { Releases } from './Releases';
 import { runCommand } from './runCommand';
 import {
   databaseName,
@@ -34,13 +24,6 @@ import {
 } from './ServiceDatabases';
 import { ServiceLogFile } from './ServiceLogFile';
 import { SupervisedProcess, type SupervisionPolicy } from './SupervisedProcess';
-
-/** Which service has which port. */
-export interface PortRegistry {
-  getPort(name: string): Promise<number | undefined>;
-  takePort(name: string, port: number): Promise<boolean>;
-  listPorts(): Promise<number[]>;
-}
 
 export interface LocalRuntimeOptions {
   /** Directory of the services: `<name>/releases/<sha>`, `<name>/log`, `<name>/home`. */
@@ -62,6 +45,7 @@ export class LocalRuntime implements Runtime {
   readonly id = 'local';
   readonly #options: LocalRuntimeOptions;
   readonly #databases: ServiceDatabases;
+  readonly #releases: Releases;
   readonly #processes = new Map<string, SupervisedProcess>();
   readonly #logs = new Map<string, Promise<ServiceLogFile>>();
   #listener: (change: RuntimeChange) => void = () => {};
@@ -70,6 +54,7 @@ export class LocalRuntime implements Runtime {
   constructor(options: LocalRuntimeOptions) {
     this.#options = options;
     this.#databases = new ServiceDatabases(options.postgres);
+    this.#releases = new Releases(options);
   }
 
   onChange(listener: (change: RuntimeChange) => void): void {
@@ -94,10 +79,10 @@ export class LocalRuntime implements Runtime {
     const { signal, onPhase } = options;
     const log = await this.#log(target.name);
     await onPhase('checkout');
-    const manifest = await this.#checkout(target, signal);
+    const manifest = await this.#releases.checkout(target, signal);
 
     await onPhase('install', manifest.install ? {} : NOT_NEEDED);
-    await this.#install(target, manifest, log, signal);
+    await this.#releases.install(target, manifest, log, signal);
 
     await onPhase('database', manifest.database ? {} : NOT_NEEDED);
     const database = await this.#database(target, manifest, log);
@@ -112,7 +97,7 @@ export class LocalRuntime implements Runtime {
       env.NEW_RELIC_ENABLED = 'false';
       env.MIGRATION_DATABASE_URL = database!.ownerUrl;
       await runCommand('The migration', manifest.migrate, {
-        cwd: this.#release(target),
+        cwd: this.#releases.path(target),
         env,
         log,
         signal,
@@ -126,9 +111,11 @@ export class LocalRuntime implements Runtime {
     const process = await this.#process(target, manifest, database, log);
     await onPhase('health');
     await this.#run(target.name, process.supervised, signal);
-    await this.#prune(target).catch(error =>
-      this.#options.logger.warn(`old releases of ${target.name}: ${error}`),
-    );
+    await this.#releases
+      .prune(target)
+      .catch(error =>
+        this.#options.logger.warn(`old releases of ${target.name}: ${error}`),
+      );
     return process.endpoint;
   }
 
@@ -143,13 +130,13 @@ export class LocalRuntime implements Runtime {
       const port = await this.#options.registry.getPort(target.name);
       return endpointOf(
         port!,
-        await readManifest(this.#release(target)),
+        await readManifest(this.#releases.path(target)),
         target,
       );
     }
     // Both are there, unless somebody cleared the directory.
-    const manifest = await this.#checkout(target, signal);
-    await this.#install(target, manifest, log, signal);
+    const manifest = await this.#releases.checkout(target, signal);
+    await this.#releases.install(target, manifest, log, signal);
     const database = await this.#database(target, manifest, log);
     await this.#end(target.name);
     const process = await this.#process(target, manifest, database, log);
@@ -178,10 +165,6 @@ export class LocalRuntime implements Runtime {
     return join(this.#options.directory, assertServiceName(name));
   }
 
-  #release(target: RuntimeTarget) {
-    return join(this.#home(target.name), 'releases', target.commit);
-  }
-
   #log(name: string): Promise<ServiceLogFile> {
     let log = this.#logs.get(name);
     if (!log) {
@@ -193,41 +176,6 @@ export class LocalRuntime implements Runtime {
       );
     }
     return log;
-  }
-
-  /** Under another name first: a release directory that exists is whole. */
-  async #checkout(
-    target: RuntimeTarget,
-    signal: AbortSignal,
-  ): Promise<RuntimeManifest> {
-    const release = this.#release(target);
-    if (!existsSync(release)) {
-      const draft = `${release}.new`;
-      await rm(draft, { recursive: true, force: true });
-      await mkdir(draft, { recursive: true, mode: 0o700 });
-      await target.checkout(draft, signal);
-      await rename(draft, release);
-    }
-    return readManifest(release);
-  }
-
-  async #install(
-    target: RuntimeTarget,
-    manifest: RuntimeManifest,
-    log: ServiceLogFile,
-    signal: AbortSignal,
-  ) {
-    const release = this.#release(target);
-    const done = `${release}.installed`;
-    if (!manifest.install || existsSync(done)) return;
-    await runCommand('The installation', manifest.install, {
-      cwd: release,
-      env: installEnvironment(target, this.#options.directory),
-      log,
-      signal,
-      timeoutMs: this.#options.commandTimeoutMs,
-    });
-    await writeFile(done, '');
   }
 
   async #database(
@@ -275,12 +223,13 @@ export class LocalRuntime implements Runtime {
     database: DatabaseAccess | undefined,
     log: ServiceLogFile,
   ) {
-    const port = await this.#port(target.name, log);
+    const { registry, ports } = this.#options;
+    const port = await choosePort(target.name, { registry, ports, log });
     const supervised = new SupervisedProcess({
       name: target.name,
       commit: target.commit,
       argv: manifest.start,
-      cwd: this.#release(target),
+      cwd: this.#releases.path(target),
       env: await this.#environment(target, port, database, log),
       readyUrl: `http://127.0.0.1:${port}${manifest.health.ready}`,
       pidFile: join(this.#home(target.name), 'process.pid'),
@@ -308,49 +257,6 @@ export class LocalRuntime implements Runtime {
     const supervised = this.#processes.get(name);
     this.#processes.delete(name);
     await supervised?.stop();
-  }
-
-  /** The port the service had before, if it can still have it; else a free one. */
-  async #port(name: string, log: ServiceLogFile): Promise<number> {
-    const { registry, ports } = this.#options;
-    const known = await registry.getPort(name);
-    if (known !== undefined && known >= ports.from && known <= ports.to) {
-      if (await isPortFree(known)) return known;
-      log.write(
-        'rocket',
-        `port ${known} is taken by another program; the service moves to another port`,
-      );
-    }
-    const taken = new Set(await registry.listPorts());
-    for (let port = ports.from; port <= ports.to; port += 1) {
-      if (
-        !taken.has(port) &&
-        (await isPortFree(port)) &&
-        (await registry.takePort(name, port))
-      ) {
-        return port;
-      }
-    }
-    throw new Error(
-      `No port between ${ports.from} and ${ports.to} is free; end a service or widen provisioning.local.ports`,
-    );
-  }
-
-  /** Keeps the running release and the one before it. */
-  async #prune(target: RuntimeTarget) {
-    const releases = join(this.#home(target.name), 'releases');
-    const marker = join(releases, 'current');
-    const before = await readFile(marker, 'utf8').catch(() => '');
-    if (before === target.commit) return;
-    for (const entry of await readdir(releases)) {
-      const keep = [target.commit, before].some(
-        commit => commit && entry.startsWith(commit),
-      );
-      if (!keep) {
-        await rm(join(releases, entry), { recursive: true, force: true });
-      }
-    }
-    await writeFile(marker, target.commit);
   }
 }
 

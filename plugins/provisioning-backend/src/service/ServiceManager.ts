@@ -2,12 +2,8 @@ import type {
   BackstageCredentials,
   LoggerService,
 } from '@backstage/backend-plugin-api';
-import { ConflictError, InputError, NotFoundError } from '@backstage/errors';
-import type {
-  PhaseListener,
-  Runtime,
-  RuntimeTarget,
-} from '@rocket/plugin-provisioning-node';
+import { ConflictError, NotFoundError } from '@backstage/errors';
+import type { Runtime } from '@rocket/plugin-provisioning-node';
 import {
   type DeployRequest,
   type ServiceLog,
@@ -15,26 +11,12 @@ import {
 } from '@rocket/plugin-provisioning-common';
 import type { GitHost } from '../git/GitHost';
 import type { Access } from './Access';
-import {
-  enterPhase,
-  failPhases,
-  finishPhases,
-  newPhases,
-  toStatus,
-} from './serviceStatus';
-import { Limiter } from './Limiter';
+import { Deployer } from './Deployer';
 import { assertServiceName } from './names';
 import type { RepositoryStore } from './RepositoryStore';
+import { ServiceJobs, type Operation } from './ServiceJobs';
+import { newPhases, toStatus } from './serviceStatus';
 import type { ServicePatch, ServiceRecord, ServiceStore } from './ServiceStore';
-
-export type Operation = 'start' | 'stop' | 'restart';
-
-/** A deployment or operation under way for one service. */
-interface Job {
-  kind: 'deploy' | Operation | 'resume';
-  controller: AbortController;
-  done: Promise<void>;
-}
 
 const LOCAL = 'local';
 
@@ -49,11 +31,8 @@ export class ServiceManager {
   readonly #runtimes: ReadonlyMap<string, Runtime>;
   readonly #access: Access;
   readonly #logger: LoggerService;
-  readonly #jobs = new Map<string, Job>();
-  /** Requests for one service are admitted one after another. */
-  readonly #admissions = new Map<string, Promise<unknown>>();
-  /** Installations are heavy; two at once are enough for one machine. */
-  readonly #deployments = new Limiter(2);
+  readonly #deployer: Deployer;
+  readonly #jobs: ServiceJobs;
   /** Changes that runtimes report are stored in order. */
   #changes: Promise<void> = Promise.resolve();
   #closing = false;
@@ -72,6 +51,8 @@ export class ServiceManager {
     this.#runtimes = deps.runtimes;
     this.#access = deps.access;
     this.#logger = deps.logger;
+    this.#deployer = new Deployer(deps);
+    this.#jobs = new ServiceJobs(deps.logger);
   }
 
   /** Brings back what ran when the backend ended, and goes on with interrupted deployments. */
@@ -81,7 +62,7 @@ export class ServiceManager {
         this.#changes = this.#changes
           .then(async () => {
             // A job of ours reports its own states.
-            if (this.#closing || this.#jobs.has(name)) return;
+            if (this.#closing || this.#jobs.get(name)) return;
             const record = await this.#store.get(name);
             if (!record) return;
             await this.#store.update(name, {
@@ -103,8 +84,8 @@ export class ServiceManager {
           state: 'restarting',
           message: 'Starting again with the backend',
         });
-        this.#startJob(record.name, 'resume', signal =>
-          this.#deployments.run(() => this.#bringUp(record, signal)),
+        this.#jobs.start(record.name, 'resume', signal =>
+          this.#deployer.resume(record, signal),
         );
       }
     }
@@ -116,7 +97,7 @@ export class ServiceManager {
     credentials: BackstageCredentials,
   ): Promise<ServiceStatus> {
     const name = assertServiceName(request.name);
-    return this.#admit(name, () =>
+    return this.#jobs.admit(name, () =>
       this.#admitDeploy(name, request, credentials),
     );
   }
@@ -149,11 +130,6 @@ export class ServiceManager {
     if (job?.kind === 'deploy' && existing?.deployCommit === commit) {
       return toStatus(existing);
     }
-    if (job) {
-      throw new ConflictError(
-        `The service '${name}' is busy (${job.kind}); try again when that has ended`,
-      );
-    }
     const fields = {
       entityRef: request.entityRef,
       criticalPath: request.criticalPath,
@@ -164,9 +140,16 @@ export class ServiceManager {
       existing.deployCommit === commit &&
       existing.state !== 'failed' &&
       existing.entityRef === fields.entityRef &&
-      existing.criticalPath === fields.criticalPath
+      existing.criticalPath === fields.criticalPath &&
+      job?.kind !== 'stop'
     ) {
+      // Also while it comes back with the backend: nothing is left to deploy.
       return toStatus(existing);
+    }
+    if (job) {
+      throw new ConflictError(
+        `The service '${name}' is busy (${job.kind}); try again when that has ended`,
+      );
     }
     const begin: ServicePatch = {
       ...fields,
@@ -207,7 +190,7 @@ export class ServiceManager {
     operation: Operation,
     credentials: BackstageCredentials,
   ): Promise<ServiceStatus> {
-    return this.#admit(name, () =>
+    return this.#jobs.admit(name, () =>
       this.#admitOperation(name, operation, credentials),
     );
   }
@@ -219,13 +202,13 @@ export class ServiceManager {
   ): Promise<ServiceStatus> {
     const record = await this.#get(name);
     await this.#access.requireOwner(credentials, record.owner);
-    const runtime = this.#runtime(record);
+    const runtime = this.#deployer.runtime(record);
     const job = this.#jobs.get(name);
     if (operation === 'stop') {
       // Stopping wins over whatever is under way.
       job?.controller.abort(new Error('The service was stopped meanwhile'));
       await job?.done;
-      await this.#startJob(name, 'stop', async () => {
+      await this.#jobs.start(name, 'stop', async () => {
         await this.#store.update(name, {
           desired: 'stopped',
           ...(record.deployStatus === 'running'
@@ -256,9 +239,9 @@ export class ServiceManager {
       state: 'restarting',
       message: undefined,
     });
-    this.#startJob(name, operation, async signal => {
+    this.#jobs.start(name, operation, async signal => {
       if (operation === 'restart') await runtime.stop(name);
-      await this.#bringUp(record, signal);
+      await this.#deployer.bringUp(record, signal);
     });
     return this.status(name);
   }
@@ -276,34 +259,16 @@ export class ServiceManager {
     request: { after?: number; limit: number },
   ): Promise<ServiceLog> {
     const record = await this.#get(name);
-    return this.#runtime(record).readLog(name, request);
+    return this.#deployer.runtime(record).readLog(name, request);
   }
 
   /** Interrupted deployments stay `running` in the store and are resumed by the next backend. */
   async shutdown(): Promise<void> {
     this.#closing = true;
-    const jobs = [...this.#jobs.values()];
-    for (const job of jobs) {
-      job.controller.abort(new Error('The backend is shutting down'));
-    }
-    await Promise.all(jobs.map(job => job.done));
+    this.#deployer.close();
+    await this.#jobs.abortAll(new Error('The backend is shutting down'));
     for (const runtime of this.#runtimes.values()) await runtime.shutdown();
     await this.#changes;
-  }
-
-  async #admit<T>(name: string, what: () => Promise<T>): Promise<T> {
-    const before = this.#admissions.get(name) ?? Promise.resolve();
-    const mine = before.then(what);
-    const settled = mine.then(
-      () => {},
-      () => {},
-    );
-    this.#admissions.set(name, settled);
-    try {
-      return await mine;
-    } finally {
-      if (this.#admissions.get(name) === settled) this.#admissions.delete(name);
-    }
   }
 
   async #get(name: string): Promise<ServiceRecord> {
@@ -312,130 +277,9 @@ export class ServiceManager {
     return record;
   }
 
-  #runtime(record: ServiceRecord): Runtime {
-    const runtime = this.#runtimes.get(record.runtime);
-    if (!runtime) {
-      throw new InputError(`There is no runtime '${record.runtime}' any more`);
-    }
-    return runtime;
-  }
-
-  #target(record: ServiceRecord, commit: string): RuntimeTarget {
-    return {
-      name: record.name,
-      entityRef: record.entityRef,
-      owner: record.owner,
-      criticalPath: record.criticalPath,
-      commit,
-      checkout: (directory, signal) =>
-        this.#host.checkout(record.repository, commit, directory, signal),
-    };
-  }
-
-  #startJob(
-    name: string,
-    kind: Job['kind'],
-    run: (signal: AbortSignal) => Promise<void>,
-  ): Job {
-    const controller = new AbortController();
-    const job: Job = {
-      kind,
-      controller,
-      done: Promise.resolve()
-        .then(() => run(controller.signal))
-        .catch(error => this.#logger.error(`${kind} of ${name}: ${error}`))
-        .finally(() => {
-          if (this.#jobs.get(name) === job) this.#jobs.delete(name);
-        }),
-    };
-    this.#jobs.set(name, job);
-    return job;
-  }
-
   #startDeploy(record: ServiceRecord, commit: string) {
-    this.#startJob(record.name, 'deploy', signal =>
-      this.#deployments.run(() => this.#deploy(record, commit, signal)),
+    this.#jobs.start(record.name, 'deploy', signal =>
+      this.#deployer.deploy(record, commit, signal),
     );
-  }
-
-  async #deploy(record: ServiceRecord, commit: string, signal: AbortSignal) {
-    const { name } = record;
-    const runtime = this.#runtime(record);
-    let phases = newPhases();
-    const onPhase: PhaseListener = async (phase, details = {}) => {
-      phases = enterPhase(phases, phase, details.message);
-      await this.#store.update(name, {
-        phases,
-        ...(details.database ? { database: details.database } : {}),
-      });
-    };
-    try {
-      signal.throwIfAborted();
-      const endpoint = await runtime.deploy(this.#target(record, commit), {
-        signal,
-        onPhase,
-      });
-      await this.#store.update(name, {
-        ...endpoint,
-        phases: finishPhases(phases),
-        state: 'healthy',
-        message: undefined,
-        runningCommit: commit,
-        deployStatus: 'done',
-        startedAt: new Date().toISOString(),
-      });
-    } catch (error) {
-      if (this.#closing) return;
-      const reason = (error as Error).message;
-      phases = failPhases(phases, reason);
-      await this.#store.update(name, {
-        phases,
-        deployStatus: 'failed',
-        deployMessage: reason,
-        state: 'failed',
-        message: reason,
-      });
-      this.#logger.warn(`deployment of ${name} ${commit} failed: ${reason}`);
-      if (
-        record.runningCommit &&
-        record.runningCommit !== commit &&
-        !signal.aborted
-      ) {
-        await this.#bringUp(
-          record,
-          signal,
-          `The deployment of ${commit.slice(0, 7)} failed (${
-            phases.find(p => p.status === 'failed')?.phase
-          }): ${reason} The version before it, ${record.runningCommit.slice(
-            0,
-            7,
-          )}, runs.`,
-        );
-      }
-    }
-  }
-
-  /** Runs the last healthy version. */
-  async #bringUp(record: ServiceRecord, signal: AbortSignal, message?: string) {
-    const { name } = record;
-    try {
-      signal.throwIfAborted();
-      const endpoint = await this.#runtime(record).start(
-        this.#target(record, record.runningCommit!),
-        { signal },
-      );
-      await this.#store.update(name, {
-        ...endpoint,
-        state: 'healthy',
-        message,
-        startedAt: new Date().toISOString(),
-      });
-    } catch (error) {
-      if (this.#closing || signal.aborted) return;
-      await this.#store.update(name, {
-        state: 'failed',
-        message: [message, (error as Error).message].filter(Boolean).join(' '),
-      });
-    }
   }
 }

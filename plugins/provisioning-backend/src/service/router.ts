@@ -17,7 +17,8 @@ import type { GitAccess } from '../git/GitAccess';
 import type { Access } from './Access';
 import { assertServiceName } from './names';
 import type { RepositoryService } from './RepositoryService';
-import type { Operation, ServiceManager } from './ServiceManager';
+import type { Operation } from './ServiceJobs';
+import type { ServiceManager } from './ServiceManager';
 
 const name = z.string().transform((value, context) => {
   try {
