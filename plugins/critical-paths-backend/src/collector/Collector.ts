@@ -1,23 +1,16 @@
 import type { LoggerService } from '@backstage/backend-plugin-api';
-import type { ResolvedPath } from '@rocket/plugin-critical-paths-common';
 import type {
   TelemetryResponse,
   TelemetrySource,
-  TelemetryTarget,
 } from '@rocket/plugin-critical-paths-node';
 import type { PathDirectory } from '../service/PathDirectory';
 import type { CriticalPathsSettings } from '../settings';
 import { addRange } from '../store/ranges';
-import { seriesKey } from '../store/seriesKey';
-import type {
-  Series,
-  SeriesDescriptor,
-  SignalStore,
-  StoredQuery,
-} from '../store/SignalStore';
+import type { SignalStore, StoredQuery } from '../store/SignalStore';
 import { askSource } from './askSource';
 import { planBackfill, planLive, type Slice } from './plan';
 import { SourceLinks } from './SourceLinks';
+import { forgetFuture, registerWanted, type Wanted } from './wanted';
 
 const MAX_QUERIES_PER_PATH = 8;
 const BACKOFF_START_SECONDS = 60;
@@ -33,11 +26,6 @@ export interface CycleReport {
   failures: Map<string, number>;
   /** True when there is nothing left to back-fill. */
   complete: boolean;
-}
-
-interface Wanted {
-  series: Series;
-  target: TelemetryTarget;
 }
 
 /** Outcome of one question: what was not stored, and the queries behind the rest. */
@@ -90,8 +78,11 @@ export class Collector {
       (started - this.#settings.delaySeconds * 1000) / 60_000,
     );
     const { paths } = await this.#directory.model({ fresh: true });
-    const wanted = await this.#register(paths, started);
-    await this.#forgetFuture(wanted, until);
+    const wanted = await registerWanted(this.#store, paths, started);
+    await forgetFuture(wanted, until, {
+      store: this.#store,
+      logger: this.#logger,
+    });
 
     const report: CycleReport = {
       paths: paths.size,
@@ -118,73 +109,6 @@ export class Collector {
     signal.throwIfAborted();
     this.#logFailures(report);
     return report;
-  }
-
-  async #register(
-    paths: ReadonlyMap<string, ResolvedPath>,
-    now: number,
-  ): Promise<Wanted[]> {
-    const found = new Map<
-      string,
-      { descriptor: SeriesDescriptor; thresholdsMs: number[] }
-    >();
-    for (const { path, steps } of paths.values()) {
-      const thresholdsMs = [
-        ...new Set(path.objectives.flatMap(o => o.thresholdMs ?? [])),
-      ].sort((a, b) => a - b);
-      for (const step of steps) {
-        for (const member of step.members) {
-          // Nothing can be said about a component that the catalog does not have.
-          if (member.known) {
-            const descriptor = {
-              pathRef: path.entityRef,
-              componentRef: member.entityRef,
-              step: step.name,
-              selection: member.selection,
-            };
-            found.set(seriesKey(descriptor), { descriptor, thresholdsMs });
-          }
-        }
-      }
-    }
-    const list = [...found.values()];
-    const series = await this.#store.registerSeries(
-      list.map(item => item.descriptor),
-      Math.floor(now / 1000),
-    );
-    return series.map((one, index) => ({
-      series: one,
-      target: {
-        key: String(one.id),
-        account: one.selection.account,
-        appName: one.selection.appName,
-        criticalPath: one.selection.criticalPath,
-        operation: one.selection.operation,
-        thresholdsMs: list[index].thresholdsMs,
-      },
-    }));
-  }
-
-  /** A clock that was ahead and was put right has "answered" minutes that had not happened; ask for them again. */
-  async #forgetFuture(wanted: Wanted[], until: number): Promise<void> {
-    const ahead = wanted.filter(
-      ({ series }) => (series.watermarkAt ?? 0) > until + 1,
-    );
-    if (ahead.length > 0) {
-      this.#logger.warn(
-        `The clock went back: ${ahead.length} feeds were read up to a time that is still to come; they are read again`,
-      );
-      await this.#store.truncateCoverage(
-        ahead.map(item => item.series.id),
-        until,
-      );
-      for (const { series } of ahead) {
-        series.covered = series.covered
-          .map<[number, number]>(r => [r[0], Math.min(r[1], until)])
-          .filter(r => r[1] > r[0]);
-        series.watermarkAt = series.covered[series.covered.length - 1]?.[1];
-      }
-    }
   }
 
   async #collectSource(
