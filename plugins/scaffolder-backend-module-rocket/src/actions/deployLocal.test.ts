@@ -128,6 +128,24 @@ describe('rocket:deploy:local', () => {
     ]);
   });
 
+  it('waits for a service that comes back with the backend, deployed before', async () => {
+    const deployment = { commit: 'a'.repeat(40), status: 'done' as const };
+    provisioning.deploy.mockResolvedValue(
+      status('healthy', { state: 'restarting', deployment }),
+    );
+    provisioning.getService
+      .mockResolvedValueOnce(
+        status('healthy', { state: 'restarting', deployment }),
+      )
+      .mockResolvedValueOnce(
+        status('healthy', { deployment, url: 'http://127.0.0.1:7100' }),
+      );
+    const { done, outputs } = run();
+    await done;
+    expect(outputs.url).toBe('http://127.0.0.1:7100');
+    expect(provisioning.getService).toHaveBeenCalledTimes(2);
+  });
+
   it('fails with the phase, the reason, what exists and the end of the log', async () => {
     provisioning.deploy.mockResolvedValue(status('queued'));
     provisioning.getService.mockResolvedValue(

@@ -42,6 +42,10 @@ const examples = [
 type Outcome = 'running' | 'done' | 'failed';
 
 function outcomeOf(status: ServiceStatus): Outcome {
+  // After a resumed run: deployed before, and coming up again with the backend.
+  if (status.deployment?.status === 'done' && status.state === 'restarting') {
+    return 'running';
+  }
   if (status.deployment) {
     return status.deployment.status;
   }

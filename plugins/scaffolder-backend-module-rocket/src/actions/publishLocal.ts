@@ -245,7 +245,10 @@ export function createPublishLocalAction(options: {
           failed: `Could not push to the repository ${name}`,
           error,
           exists: `the repository ${name} (${repository.cloneUrl}), without this commit; nothing runs`,
-          next: 'retry this task; files that are already there are not pushed twice',
+          next:
+            error instanceof ConflictError
+              ? 'run the template again with another name'
+              : 'retry this task; files that are already there are not pushed twice',
         });
       }
     },

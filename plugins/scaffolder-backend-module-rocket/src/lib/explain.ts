@@ -22,8 +22,11 @@ export function explain(options: {
 }): ScaffoldStepError {
   const { failed, error, exists, next } = options;
   const reason = reasonOf(error).replace(/[.\s]+$/, '');
-  return new ScaffoldStepError(
+  const explained = new ScaffoldStepError(
     `${failed}: ${reason}. What exists now: ${exists}. What to do: ${next}.`,
     { cause: error },
   );
+  // The task log shows the stack; paths of the machine help nobody there.
+  explained.stack = explained.message;
+  return explained;
 }

@@ -80,7 +80,12 @@ export class GitPublisher {
         `branch ${branch} already holds other content (commit ${tip})`,
       );
     }
-    await remote(['push', '-q', cloneUrl, `${commit}:${ref}`]);
+    await remote(['push', '-q', cloneUrl, `${commit}:${ref}`]).catch(error => {
+      // Nothing is ever pushed over: somebody was faster since we looked.
+      throw /\[(remote )?rejected\]/.test(error.message)
+        ? new ConflictError(`branch ${branch} was filled by somebody else`)
+        : error;
+    });
     return commit;
   }
 
