@@ -53,6 +53,17 @@ export async function api<T>(page: Page, path: string): Promise<T> {
   return await response.json();
 }
 
+/** Waits until nothing is loading any more; a picture is no assertion, so it is taken in any case. */
+async function drawn(page: Page) {
+  await page.waitForTimeout(400);
+  await page
+    .locator('.bui-Skeleton, [role="progressbar"]')
+    .first()
+    .waitFor({ state: 'detached', timeout: 10_000 })
+    .catch(() => {});
+  await page.waitForTimeout(300);
+}
+
 /**
  * A picture of the page for people, in both themes and narrow too. Changing the
  * theme draws the page anew, so a form that is being filled in is taken as it is.
@@ -76,7 +87,7 @@ export async function picture(
         new StorageEvent('storage', { key: 'theme', newValue: value }),
       );
     }, mode);
-    await page.waitForTimeout(300);
+    await drawn(page);
   };
   for (const mode of ['light', 'dark'] as const) {
     await theme(mode);
@@ -84,7 +95,7 @@ export async function picture(
   }
   await theme('light');
   await page.setViewportSize({ width: 390, height: 844 });
-  await page.waitForTimeout(300);
+  await drawn(page);
   await page.screenshot({ path: join(folder, `${name}-narrow.png`) });
   await page.setViewportSize(size);
 }
