@@ -6,7 +6,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { startCollector } from './collector';
 import { createIngestHandler, type SandboxLogger } from './ingest';
-import { discardRest, HttpError, parseJson, readBody } from './ingest/body';
+import { discardRest, HttpError, parseJson, readBody, sendJson } from './http';
 import { Misbehaviour, misbehaviourSchema } from './misbehaviour/Misbehaviour';
 import { createNerdGraphHandler } from './nerdgraph/createNerdGraphHandler';
 import { EventStore, type SandboxAccount } from './store/EventStore';
@@ -98,7 +98,7 @@ export async function startSandbox(
     } else if (route === '/healthz') {
       sendHealth(res);
     } else if (route === '/sandbox/status' && req.method === 'GET') {
-      send(res, 200, {
+      sendJson(res, 200, {
         ready: isReady,
         ...store.stats(),
         ...nerdGraph.stats,
@@ -107,20 +107,20 @@ export async function startSandbox(
     } else if (route === '/sandbox/misbehave' && options.adminToken) {
       await handleMisbehave(req, res, misbehaviour, options.adminToken);
     } else if (!(await ingest(req, res))) {
-      send(res, 404, { error: 'There is nothing at this address' });
+      sendJson(res, 404, { error: 'There is nothing at this address' });
     }
   }
 
   function sendHealth(res: ServerResponse) {
-    if (isReady) send(res, 200, { status: 'ok' });
-    else if (failure) send(res, 500, { status: 'failed' });
-    else send(res, 503, { status: 'starting' });
+    if (isReady) sendJson(res, 200, { status: 'ok' });
+    else if (failure) sendJson(res, 500, { status: 'failed' });
+    else sendJson(res, 503, { status: 'starting' });
   }
 
   const server = http.createServer((req, res) => {
     handle(req, res).catch(error => {
       logger?.warn(`${req.method} ${req.url?.split('?', 1)[0]}: ${error}`);
-      send(res, 500, { error: 'Internal error' });
+      sendJson(res, 500, { error: 'Internal error' });
     });
   });
   server.headersTimeout = 15_000;
@@ -220,10 +220,10 @@ async function handleMisbehave(
     } else {
       throw new HttpError(405, 'Use POST or DELETE');
     }
-    send(res, 200, { rules: misbehaviour.pending() });
+    sendJson(res, 200, { rules: misbehaviour.pending() });
   } catch (error) {
     if (!(error instanceof HttpError)) throw error;
-    send(res, error.status, { error: error.message });
+    sendJson(res, error.status, { error: error.message });
   } finally {
     discardRest(req);
   }
@@ -246,15 +246,4 @@ function closeServer(server: http.Server): Promise<void> {
     // Who is still being answered gets a moment.
     setTimeout(() => server.closeAllConnections(), 3000).unref();
   });
-}
-
-function send(res: ServerResponse, status: number, body: unknown): void {
-  if (res.headersSent || res.destroyed) return;
-  const text = JSON.stringify(body);
-  res
-    .writeHead(status, {
-      'Content-Type': 'application/json; charset=utf-8',
-      'Content-Length': Buffer.byteLength(text),
-    })
-    .end(text);
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { HttpError, discardRest, parseJson, readBody } from '../ingest/body';
+import { HttpError, discardRest, parseJson, readBody, sendJson } from '../http';
 import { accountOf } from '../ingest/keys';
 import type { IngestStore, SandboxLogger } from '../ingest/types';
 import { parseConnect, parseEvents, type AgentRun } from './payloads';
@@ -59,7 +59,7 @@ export class Collector {
       if (answer.status === 202) {
         res.writeHead(202).end();
       } else {
-        send(res, 200, { return_value: answer.value });
+        sendJson(res, 200, { return_value: answer.value });
       }
     } catch (error) {
       const status = error instanceof HttpError ? error.status : 500;
@@ -68,7 +68,7 @@ export class Collector {
           `The agent collector could not handle a request: ${error}`,
         );
       }
-      send(res, status, {
+      sendJson(res, status, {
         exception: {
           error_type: ERROR_TYPES[status] ?? 'RuntimeError',
           message: status === 500 ? 'Internal error' : (error as Error).message,
@@ -204,17 +204,4 @@ export class Collector {
       ],
     };
   }
-}
-
-function send(res: ServerResponse, status: number, body: unknown): void {
-  if (res.headersSent || res.destroyed) {
-    return;
-  }
-  const text = JSON.stringify(body);
-  res
-    .writeHead(status, {
-      'Content-Type': 'application/json; charset=utf-8',
-      'Content-Length': Buffer.byteLength(text),
-    })
-    .end(text);
 }

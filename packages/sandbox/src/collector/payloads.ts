@@ -1,4 +1,4 @@
-import { HttpError } from '../ingest/body';
+import { HttpError } from '../http';
 import { toMilliseconds } from '../ingest/eventApi';
 import type { AttributeValue, StoredEvent } from '../store/EventStore';
 

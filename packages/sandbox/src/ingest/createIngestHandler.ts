@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { StoredEvent } from '../store/EventStore';
-import { HttpError, discardRest, parseJson, readBody } from './body';
+import { HttpError, discardRest, parseJson, readBody, sendJson } from '../http';
 import { parseEventApi, type Parsed } from './eventApi';
 import { accountOf } from './keys';
 import { parseMetricApi } from './metricApi';
@@ -121,17 +121,17 @@ export function createIngestHandler(options: IngestOptions): IngestHandler {
     try {
       if (events) {
         await receive(req, 'Event API', events[1]);
-        send(res, 200, { success: true, uuid: randomUUID() });
+        sendJson(res, 200, { success: true, uuid: randomUUID() });
       } else {
         await receive(req, 'Metric API');
-        send(res, 202, { requestId: randomUUID() });
+        sendJson(res, 202, { requestId: randomUUID() });
       }
     } catch (error) {
       const status = error instanceof HttpError ? error.status : 500;
       if (status === 500) {
         options.logger?.warn(`Telemetry could not be stored: ${error}`);
       }
-      send(res, status, {
+      sendJson(res, status, {
         error: status === 500 ? 'Internal error' : (error as Error).message,
       });
     } finally {
@@ -167,18 +167,4 @@ function integrationError(
       message,
     },
   };
-}
-
-function send(res: ServerResponse, status: number, body: unknown): void {
-  if (res.headersSent || res.destroyed) {
-    return;
-  }
-  const text = JSON.stringify(body);
-  res
-    .writeHead(status, {
-      'Content-Type': 'application/json; charset=utf-8',
-      'Content-Length': Buffer.byteLength(text),
-      ...(status === 408 || status === 413 ? { Connection: 'close' } : {}),
-    })
-    .end(text);
 }

@@ -9,7 +9,7 @@ import {
   validate,
 } from 'graphql';
 import { z } from 'zod';
-import { discardRest, HttpError, parseJson, readBody } from '../ingest/body';
+import { discardRest, HttpError, parseJson, readBody, sendJson } from '../http';
 import type { SandboxLogger } from '../ingest';
 import { Misbehaviour, MisbehaviourRule } from '../misbehaviour/Misbehaviour';
 import { EventStore } from '../store/EventStore';
@@ -164,7 +164,7 @@ export function createNerdGraphHandler(options: NerdGraphOptions): {
           running > MAX_CONCURRENT
             ? [429, { errors: [{ message: 'Too many concurrent requests' }] }]
             : await answer(req);
-        send(res, status, body);
+        sendJson(res, status, body);
       } catch (error) {
         const status = error instanceof HttpError ? error.status : 500;
         if (status === 500) {
@@ -172,7 +172,7 @@ export function createNerdGraphHandler(options: NerdGraphOptions): {
         }
         const message =
           status === 500 ? 'Internal error' : (error as Error).message;
-        send(res, status, { errors: [{ message }] });
+        sendJson(res, status, { errors: [{ message }] });
       } finally {
         const left = (concurrent.get(key) ?? 1) - 1;
         if (left > 0) concurrent.set(key, left);
@@ -205,15 +205,4 @@ async function misbehave(
     default:
       return undefined;
   }
-}
-
-function send(res: ServerResponse, status: number, body: unknown): void {
-  if (res.headersSent || res.destroyed) return;
-  const text = JSON.stringify(body);
-  res
-    .writeHead(status, {
-      'Content-Type': 'application/json; charset=utf-8',
-      'Content-Length': Buffer.byteLength(text),
-    })
-    .end(text);
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
 
@@ -129,4 +129,24 @@ export function discardRest(req: IncomingMessage): void {
     req.resume();
     setTimeout(() => req.destroy(), 2000).unref();
   }
+}
+
+/** Answers with JSON, unless an answer has begun or nobody waits for it. */
+export function sendJson(
+  res: ServerResponse,
+  status: number,
+  body: unknown,
+): void {
+  if (res.headersSent || res.destroyed) {
+    return;
+  }
+  const text = JSON.stringify(body);
+  res
+    .writeHead(status, {
+      'Content-Type': 'application/json; charset=utf-8',
+      'Content-Length': Buffer.byteLength(text),
+      // What is left of the request's body is not read as another request.
+      ...(status === 408 || status === 413 ? { Connection: 'close' } : {}),
+    })
+    .end(text);
 }
