@@ -29,7 +29,7 @@ export function Explanations({ path }: { path: PathDetail }) {
   const { sources, watermark, newestData } = path.data;
   const queries = queriesOf(path.explanations);
   return (
-    <Accordion>
+    <Accordion className={styles.explain}>
       <AccordionTrigger
         title="How these figures are made"
         subtitle="Formulas, queries and where the data comes from"

@@ -46,7 +46,7 @@ function NotFound({ namespace, name }: { namespace: string; name: string }) {
   return (
     <Container>
       <div className={styles.notFound}>
-        <Text as="h2" variant="title-small">
+        <Text as="h2" variant="title-small" weight="bold">
           Critical path not found
         </Text>
         <Text as="p" color="secondary">
