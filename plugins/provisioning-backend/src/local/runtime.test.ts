@@ -455,7 +455,14 @@ describe('the local runtime', () => {
     const again = await backend.until('fx-rates', s => s.state === 'healthy');
     expect(again.url).toBe(url);
     const second = (await (await fetch(url!)).json()).pid;
-    await backend.call('POST', '/services/fx-rates/restart');
+    const restarting = await backend.call('POST', '/services/fx-rates/restart');
+    expect(restarting.body.state).toBe('restarting');
+    // A resumed run of a template deploys once more what is just coming up.
+    const repeated = await deploy('fx-rates');
+    expect(repeated.body).toMatchObject({
+      state: 'restarting',
+      deployment: { status: 'done' },
+    });
     await backend.until('fx-rates', s => s.state === 'healthy');
     expect((await (await fetch(url!)).json()).pid).not.toBe(second);
   });

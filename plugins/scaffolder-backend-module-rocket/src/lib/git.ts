@@ -82,7 +82,9 @@ export class GitPublisher {
     }
     await remote(['push', '-q', cloneUrl, `${commit}:${ref}`]).catch(error => {
       // Nothing is ever pushed over: somebody was faster since we looked.
-      throw /\[(remote )?rejected\]/.test(error.message)
+      throw /\[rejected\]|cannot lock ref|failed to update ref/.test(
+        error.message,
+      )
         ? new ConflictError(`branch ${branch} was filled by somebody else`)
         : error;
     });
