@@ -32,6 +32,12 @@ export interface Config {
       maxConcurrent?: number;
     };
     local?: {
+      /**
+       * Whether services can run on the backend's own machine. Switch it off where
+       * clusters run them. Default: true.
+       * @visibility backend
+       */
+      enabled?: boolean;
       postgres?: {
         /**
          * Port of the embedded PostgreSQL on 127.0.0.1. Default: 7012.

@@ -11,6 +11,7 @@ export interface ProvisioningConfig {
   dataDir: string;
   git: GitLimits & { tokenTtlMs: number };
   local: {
+    enabled: boolean;
     postgres: { port: number; url?: string };
     ports: { from: number; to: number };
     newRelic?: NewRelicTarget;
@@ -56,6 +57,7 @@ export function readProvisioningConfig(
       maxConcurrent: whole('git.maxConcurrent', 16, 1, 1000),
     },
     local: {
+      enabled: config.getOptionalBoolean('local.enabled') ?? true,
       postgres: {
         port: whole('local.postgres.port', 7012, 1024, 65535),
         url: config.getOptionalString('local.postgres.url'),

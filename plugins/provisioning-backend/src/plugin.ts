@@ -71,23 +71,25 @@ export const provisioningPlugin = createBackendPlugin({
         const services = new DatabaseServiceStore(db);
         const access = new Access(deps);
         const host = new GitHost(join(config.dataDir, 'git'));
-        const { postgres, ...local } = config.local;
-        runtimes.set(
-          'local',
-          new LocalRuntime({
-            ...local,
-            directory: join(config.dataDir, 'services'),
-            registry: services,
-            postgres: postgres.url
-              ? new ExternalPostgres(postgres.url)
-              : new EmbeddedPostgres({
-                  directory: join(config.dataDir, 'postgres'),
-                  port: postgres.port,
-                  logger,
-                }),
-            logger,
-          }),
-        );
+        const { enabled, postgres, ...local } = config.local;
+        if (enabled) {
+          runtimes.set(
+            'local',
+            new LocalRuntime({
+              ...local,
+              directory: join(config.dataDir, 'services'),
+              registry: services,
+              postgres: postgres.url
+                ? new ExternalPostgres(postgres.url)
+                : new EmbeddedPostgres({
+                    directory: join(config.dataDir, 'postgres'),
+                    port: postgres.port,
+                    logger,
+                  }),
+              logger,
+            }),
+          );
+        }
         const manager = new ServiceManager({
           store: services,
           repositories: store,

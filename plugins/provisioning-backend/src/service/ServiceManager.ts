@@ -2,7 +2,11 @@ import type {
   BackstageCredentials,
   LoggerService,
 } from '@backstage/backend-plugin-api';
-import { ConflictError, NotFoundError } from '@backstage/errors';
+import {
+  ConflictError,
+  NotFoundError,
+  NotImplementedError,
+} from '@backstage/errors';
 import type { Runtime } from '@rocket/plugin-provisioning-node';
 import {
   type DeployRequest,
@@ -107,6 +111,11 @@ export class ServiceManager {
     request: DeployRequest,
     credentials: BackstageCredentials,
   ): Promise<ServiceStatus> {
+    if (!this.#runtimes.has(LOCAL)) {
+      throw new NotImplementedError(
+        'This installation runs no services itself (provisioning.local.enabled is false); deploy through its pipelines',
+      );
+    }
     const repositoryName = assertServiceName(request.repository, 'repository');
     await this.#access.requireOwner(credentials, request.owner);
     const repository = await this.#repositories.getRepository(repositoryName);

@@ -166,6 +166,29 @@ describe('the provisioning API', () => {
     expect((await backend.call('GET', '/services/cards-api')).status).toBe(200);
   });
 
+  it('runs no service where the local runtime is switched off, and says so', async () => {
+    const other = { dataDir: await makeDirectory(), knex: makeDatabase() };
+    const off = await startBackend({
+      ...other,
+      config: { local: { enabled: false } },
+    });
+    try {
+      const { status, body } = await off.call('POST', '/services', {
+        name: 'wallet-api',
+        entityRef: 'component:default/wallet-api',
+        owner: OWNER,
+        repository: 'wallet-api',
+      });
+      expect(status).toBe(501);
+      expect(body.error.message).toContain('provisioning.local.enabled');
+      expect((await off.call('GET', '/services')).body.items).toEqual([]);
+    } finally {
+      await off.stop();
+      await other.knex.destroy();
+      await rm(other.dataDir, { recursive: true, force: true });
+    }
+  });
+
   it('serves its description', async () => {
     const { status, body } = await backend.call('GET', '/openapi.json');
     expect(status).toBe(200);
