@@ -69,6 +69,7 @@ const unique = (values: string[]) => [...new Set(values)].sort();
 
 const EVERYWHERE = [
   'app.baseUrl',
+  'app.extensions[]',
   'app.extensions[].page:catalog.config.path',
   'app.extensions[].page:home.config.path',
   'app.extensions[].sub-page:scaffolder/templates.config.enableBackstageUi',
