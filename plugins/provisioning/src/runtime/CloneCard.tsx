@@ -49,7 +49,7 @@ export function CloneCard({ repository }: { repository: string }) {
   });
 
   return (
-    <Card>
+    <Card id="code">
       <CardHeader>
         <Text as="h3" variant="title-x-small" weight="bold">
           Code
