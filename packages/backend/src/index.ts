@@ -25,6 +25,7 @@ backend.add(
 backend.add(import('@backstage/plugin-catalog-backend-module-logs'));
 backend.add(import('@rocket/plugin-catalog-backend-module-critical-paths'));
 backend.add(import('@rocket/plugin-catalog-backend-module-ci-registry'));
+backend.add(import('@rocket/plugin-catalog-backend-module-rocket-templates'));
 
 // scaffolder
 backend.add(import('@backstage/plugin-scaffolder-backend'));
