@@ -23,6 +23,21 @@ export const ANNOTATION_NEWRELIC_ACCOUNT = 'rocket.internal/newrelic-account';
 export const SLIS = ['availability', 'latency', 'throughput'] as const;
 export type Sli = (typeof SLIS)[number];
 
+/**
+ * How the figures of the steps become the availability of the path:
+ * `measured`: the entry step's own good and valid events (the default);
+ * `serial`: the product of the availabilities of the steps;
+ * `weighted`: their mean, by the weights of the steps;
+ * `worst`: the lowest of them.
+ */
+export const AGGREGATIONS = [
+  'measured',
+  'serial',
+  'weighted',
+  'worst',
+] as const;
+export type Aggregation = (typeof AGGREGATIONS)[number];
+
 /** Rolling windows that an objective may use, in days. */
 export const OBJECTIVE_WINDOW_DAYS = [1, 7, 28, 30] as const;
 export type ObjectiveWindowDays = (typeof OBJECTIVE_WINDOW_DAYS)[number];
@@ -49,6 +64,8 @@ export type CriticalPathStep = {
   component: string;
   /** Only requests with this transaction name count, for example `POST /v1/transactions`. */
   operation?: string;
+  /** Weight of the step in the aggregation `weighted`, > 0. Default: 1. */
+  weight?: number;
   telemetry?: StepTelemetry;
 };
 
@@ -78,6 +95,8 @@ export interface CriticalPathEntityV1alpha1 extends Entity {
     type: string;
     /** `experimental`, `production` or `deprecated`, as for a Component. */
     lifecycle: string;
+    /** Default: `measured`. */
+    aggregation?: Aggregation;
     steps: CriticalPathStep[];
     objectives?: CriticalPathObjective[];
   };

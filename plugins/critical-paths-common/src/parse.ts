@@ -6,10 +6,12 @@ import {
 } from '@backstage/catalog-model';
 import { z } from 'zod';
 import {
+  AGGREGATIONS,
   CRITICAL_PATH_API_VERSION,
   CRITICAL_PATH_KIND,
   OBJECTIVE_WINDOW_DAYS,
   SLIS,
+  type Aggregation,
   type CriticalPathObjective,
 } from './kind';
 
@@ -73,6 +75,9 @@ function strictObject<T extends z.ZodRawShape>(shape: T) {
   });
 }
 
+const positive = (error: string) =>
+  z.number({ error }).refine(v => Number.isFinite(v) && v > 0, { error });
+
 const telemetrySchema = strictObject({
   source: text('the id of a telemetry source, for example newrelic').optional(),
   account: text('the alias of an account').optional(),
@@ -95,11 +100,9 @@ const stepSchema = strictObject({
   operation: text(
     'the name of a transaction, at most 253 characters',
   ).optional(),
+  weight: positive('must be a number above 0').optional(),
   telemetry: telemetrySchema.optional(),
 });
-
-const positive = (error: string) =>
-  z.number({ error }).refine(v => Number.isFinite(v) && v > 0, { error });
 
 const objectiveSchema = strictObject({
   sli: z.enum(SLIS, { error: `must be ${oneOf(SLIS)}` }),
@@ -178,6 +181,9 @@ const entitySchema = z.looseObject({
       ]),
       type: text('a kind of flow, for example transaction', 63),
       lifecycle: z.enum(LIFECYCLES, { error: `must be ${oneOf(LIFECYCLES)}` }),
+      aggregation: z
+        .enum(AGGREGATIONS, { error: `must be ${oneOf(AGGREGATIONS)}` })
+        .optional(),
       steps: z
         .array(stepSchema, { error: 'must be a list of at least one step' })
         .min(1, { error: 'must be a list of at least one step' })
@@ -198,6 +204,8 @@ export interface ParsedStep {
   /** Full entity ref of the component, lower case. */
   componentRef: string;
   operation?: string;
+  /** Weight in the aggregation `weighted`. */
+  weight: number;
   telemetry: {
     source: string;
     account?: string;
@@ -217,6 +225,7 @@ export interface ParsedCriticalPath {
   businessModel: string;
   type: string;
   lifecycle: string;
+  aggregation: Aggregation;
   steps: ParsedStep[];
   objectives: CriticalPathObjective[];
 }
@@ -312,6 +321,7 @@ export function parseCriticalPath(entity: Entity): ParsedCriticalPath {
       title: step.title ?? name,
       componentRef,
       operation: step.operation,
+      weight: step.weight ?? 1,
       telemetry: {
         ...step.telemetry,
         source: step.telemetry?.source ?? DEFAULT_TELEMETRY_SOURCE,
@@ -319,7 +329,17 @@ export function parseCriticalPath(entity: Entity): ParsedCriticalPath {
       },
     };
   });
+  const aggregation: Aggregation = spec.aggregation ?? 'measured';
   const issues: CriticalPathIssue[] = [];
+  spec.steps.forEach((step, index) => {
+    if (step.weight !== undefined && aggregation !== 'weighted') {
+      const field = `spec.steps[${index}].weight`;
+      issues.push({
+        field,
+        message: `${field} must be left out unless spec.aggregation is weighted, was ${step.weight}`,
+      });
+    }
+  });
   const firstByName = new Map<string, number>();
   steps.forEach((step, index) => {
     const first = firstByName.get(step.name);
@@ -356,6 +376,7 @@ export function parseCriticalPath(entity: Entity): ParsedCriticalPath {
     businessModel: complete(spec.businessModel, 'domain'),
     type: spec.type,
     lifecycle: spec.lifecycle,
+    aggregation,
     steps,
     objectives: (spec.objectives ?? []) as CriticalPathObjective[],
   };

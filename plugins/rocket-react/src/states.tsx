@@ -6,6 +6,7 @@ import {
   RiHistoryLine,
   RiProhibitedLine,
   RiQuestionLine,
+  RiToolsLine,
 } from '@remixicon/react';
 import type { ComponentType } from 'react';
 
@@ -17,7 +18,8 @@ export type SignalState =
   | 'no-data'
   | 'stale'
   | 'no-objective'
-  | 'unknown';
+  | 'unknown'
+  | 'maintenance';
 
 /** The look of a state. Only `healthy` is `positive`. */
 export type Tone = 'positive' | 'warning' | 'negative' | 'neutral' | 'missing';
@@ -79,11 +81,19 @@ export const STATES: Record<SignalState, StateInfo> = {
     rank: 5,
     Icon: RiFlagOffLine,
   },
+  maintenance: {
+    label: 'In maintenance',
+    meaning:
+      'Planned downtime was declared for now; its requests do not count.',
+    tone: 'neutral',
+    rank: 6,
+    Icon: RiToolsLine,
+  },
   healthy: {
     label: 'Healthy',
     meaning: 'All objectives are met and the data is fresh.',
     tone: 'positive',
-    rank: 6,
+    rank: 7,
     Icon: RiCheckboxCircleFill,
   },
 };

@@ -131,6 +131,8 @@ function makeApplication(
       : [`the catalog has no component:default/${spec.name}`],
     signals: sumUp(series),
     series,
+    previous: sumUp(series),
+    incidents: null,
     data: makeData(time.now, known ? row.ageSeconds : null),
     sourceUrl: known
       ? `https://one.newrelic.com/nr1-core/apm/overview/${spec.name}`
@@ -166,6 +168,18 @@ export function makePath(
     ...rows[0],
     ...board,
     series,
+    budgets: [],
+    attribution: {
+      from: board.from,
+      to: board.to,
+      badEvents: 0,
+      rows: [],
+      unknownEvents: 0,
+      unknownPercent: 0,
+      resolutionMinutes: 1,
+    },
+    changes: [],
+    maintenanceWindows: [],
     steps: steps.map((step, index) => {
       const serving = applications.filter(app => app.step === step);
       return {

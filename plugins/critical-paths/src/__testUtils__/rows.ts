@@ -212,7 +212,23 @@ export function makeRow(time: FixtureTime, spec: RowSpec): BoardRow {
     stateReasons: spec.reasons ?? [],
     signals,
     sparkline,
+    aggregation: 'measured',
     objectives,
+    budget: null,
+    previous: {
+      from: new Date(
+        time.now - 2 * WINDOW_SECONDS[time.window] * 1000,
+      ).toISOString(),
+      to: new Date(time.now - WINDOW_SECONDS[time.window] * 1000).toISOString(),
+      signals,
+    },
+    attribution: {
+      badEvents: signals.valid - signals.good,
+      top: [],
+      unknownPercent: 0,
+    },
+    maintenance: null,
+    workflow: null,
     data: makeData(time.now, spec.ageSeconds),
     applications: spec.applications,
     unknownComponents: spec.unknownComponents ?? [],

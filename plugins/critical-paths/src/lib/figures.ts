@@ -1,5 +1,6 @@
 import type {
   CriticalPathObjective,
+  FigureExplanation,
   ObjectiveResult,
   Series,
   SeriesPoint,
@@ -16,6 +17,17 @@ import {
 
 /** The four golden signals. */
 export type Figure = 'availability' | 'throughput' | 'errorRate' | 'latency';
+
+const BUDGET_FIGURES: Record<string, string> = {
+  errorBudget: 'Error budget',
+  burnRate: 'Burn rate',
+  attribution: 'Attribution',
+};
+
+/** Name of a figure that is explained. */
+export function figureLabel(figure: FigureExplanation['figure']): string {
+  return BUDGET_FIGURES[figure] ?? FIGURES[figure as Figure].label;
+}
 
 /** Everything that differs between the signals when they are shown. */
 export interface FigureInfo {

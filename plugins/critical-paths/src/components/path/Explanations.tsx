@@ -4,7 +4,7 @@ import type {
 } from '@rocket/plugin-critical-paths-common';
 import { Accordion, AccordionPanel, AccordionTrigger } from '@backstage/ui';
 import { formatTimestamp, ScrollRegion } from '@rocket/rocket-react';
-import { FIGURES, sentence } from '../../lib/figures';
+import { figureLabel, sentence } from '../../lib/figures';
 import styles from './PathPage.module.css';
 
 /** The queries of all figures, each once: most figures come from the same ones. */
@@ -17,7 +17,7 @@ function queriesOf(explanations: FigureExplanation[]) {
     for (const query of queries) {
       const key = [query.source, query.account, query.query].join('\n');
       const known = byText.get(key) ?? { ...query, figures: [] };
-      known.figures.push(FIGURES[figure].label.toLocaleLowerCase('en'));
+      known.figures.push(figureLabel(figure).toLocaleLowerCase('en'));
       byText.set(key, known);
     }
   }
@@ -39,7 +39,7 @@ export function Explanations({ path }: { path: PathDetail }) {
           <dl className={styles.formulas}>
             {path.explanations.map(({ figure, formula }) => (
               <div key={figure}>
-                <dt>{FIGURES[figure].label}</dt>
+                <dt>{figureLabel(figure)}</dt>
                 <dd>{sentence(formula)}</dd>
               </div>
             ))}

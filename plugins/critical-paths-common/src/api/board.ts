@@ -1,4 +1,8 @@
-import type { CriticalPathObjective } from './kind';
+import type { Aggregation, CriticalPathObjective } from '../kind';
+import type { Attribution, AttributionSummary } from './attribution';
+import type { BudgetSummary, ObjectiveBudget } from './budget';
+import type { ChangeMarker, IncidentSummary } from './changes';
+import type { MaintenanceWindow, WorkflowSummary } from './policy';
 
 /** Windows that the boards can be read over. */
 export const BOARD_WINDOWS = ['1h', '6h', '24h', '7d', '28d', '30d'] as const;
@@ -10,6 +14,7 @@ export type BoardWindow = (typeof BOARD_WINDOWS)[number];
  * healthy: `no-data` (nothing was ever measured in the window), `stale` (the
  * newest data is older than allowed), `no-objective` (measured, but no target),
  * `unknown` (part of it cannot be seen, for example an unknown component).
+ * `maintenance`: planned downtime was declared for now.
  */
 export const PATH_STATES = [
   'healthy',
@@ -19,6 +24,7 @@ export const PATH_STATES = [
   'stale',
   'no-objective',
   'unknown',
+  'maintenance',
 ] as const;
 export type PathState = (typeof PATH_STATES)[number];
 
@@ -52,6 +58,8 @@ export interface SeriesPoint {
   start: string;
   /** False when the source was not (yet) asked for the interval or did not answer. */
   observed: boolean;
+  /** True when the whole interval lies in planned downtime, which is not observed. */
+  maintenance?: boolean;
   valid: number;
   good: number;
   throughputPerMinute: number | null;
@@ -82,6 +90,17 @@ export interface ObjectiveResult {
   coverage?: number;
   /** True when part of `good` is estimated from the latency histogram. */
   estimated?: boolean;
+  /** Minutes of the objective's window that are left out as planned downtime. */
+  maintenanceMinutes?: number;
+  /** Steps without requests in the objective's window, when the aggregation needs every step. */
+  missingSteps?: string[];
+}
+
+/** The same figures over the window of the same length before. */
+export interface PreviousWindow {
+  from: string;
+  to: string;
+  signals: Signals;
 }
 
 /** Where the figures come from and how old they are. */
@@ -117,7 +136,17 @@ export interface BoardRow {
   signals: Signals;
   /** About 30 to 60 points over the window. */
   sparkline: Series;
+  /** How the figures of the steps become those of the path. */
+  aggregation: Aggregation;
   objectives: ObjectiveResult[];
+  /** Budget and burn of the tightest objective; null without an objective that has a budget. */
+  budget: BudgetSummary | null;
+  previous: PreviousWindow;
+  attribution: AttributionSummary;
+  /** Planned downtime that goes on now. */
+  maintenance: MaintenanceWindow | null;
+  /** Last result of the synthetic workflow; null when the path has none. */
+  workflow: WorkflowSummary | null;
   data: DataStatus;
   /** Number of applications, joined ones included. */
   applications: number;
@@ -143,6 +172,8 @@ export interface PathStepDetail {
   applications: string[];
   /** True for the first step: the path's own figures are measured there. */
   entry: boolean;
+  /** Weight in the aggregation `weighted`. */
+  weight?: number;
 }
 
 /** One application of a path. */
@@ -159,6 +190,10 @@ export interface PathApplication {
   stateReasons: string[];
   signals: Signals;
   series: Series;
+  /** The signals of the window before. */
+  previous: Signals;
+  /** Alerts and time to recover; null when no source of incidents is set up. */
+  incidents: IncidentSummary | null;
   data: DataStatus;
   /** Page of the application at the telemetry source, when one is configured. */
   sourceUrl?: string;
@@ -166,7 +201,14 @@ export interface PathApplication {
 
 /** The query or formula behind a figure. */
 export interface FigureExplanation {
-  figure: 'availability' | 'throughput' | 'errorRate' | 'latency';
+  figure:
+    | 'availability'
+    | 'throughput'
+    | 'errorRate'
+    | 'latency'
+    | 'errorBudget'
+    | 'burnRate'
+    | 'attribution';
   /** The formula in words and symbols. */
   formula: string;
   /** The query as sent to the source, with the window of the last collection. */
@@ -174,12 +216,19 @@ export interface FigureExplanation {
 }
 
 /** Answer of `GET /paths/:namespace/:name`. */
-export interface PathDetail extends BoardRow {
+export interface PathDetail extends Omit<BoardRow, 'attribution'> {
   window: BoardWindow;
   from: string;
   to: string;
   generatedAt: string;
   series: Series;
+  /** Error budget, burn rates and rules, one per objective that has a budget. */
+  budgets: ObjectiveBudget[];
+  attribution: Attribution;
+  /** Deployments, chaos runs, incidents, maintenance and resets of the window, the oldest first. */
+  changes: ChangeMarker[];
+  /** Planned downtime that overlaps the window or is still to come. */
+  maintenanceWindows: MaintenanceWindow[];
   steps: PathStepDetail[];
   applicationDetails: PathApplication[];
   explanations: FigureExplanation[];
