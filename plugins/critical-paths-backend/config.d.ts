@@ -37,8 +37,13 @@ export interface Config {
     retention?: {
       /** How long minute rows are kept. Default: 3 days; at least 2 days. */
       minutes?: HumanDuration | string;
-      /** How long hour rows are kept. Default: 400 days; at least 31 days. */
+      /** How long hour rows are kept. Default: 100 days; at least 31 days. */
       hours?: HumanDuration | string;
+      /**
+       * How long day rows are kept, for the history of thirteen months. Default:
+       * 400 days; at least as long as hours.
+       */
+      days?: HumanDuration | string;
     };
   };
 }

@@ -22,6 +22,8 @@ export interface CriticalPathsSettings {
     minutes: number;
     /** Minutes that hour rows are kept for. */
     hours: number;
+    /** Minutes that day rows are kept for. */
+    days: number;
   };
 }
 
@@ -57,6 +59,11 @@ export function readSettings(root: RootConfigService): CriticalPathsSettings {
       `criticalPaths.collector.maxRequests must be a whole number of at least 1, was ${maxRequests}`,
     );
   }
+  const hoursKept = seconds(
+    'retention.hours',
+    { days: 100 },
+    { min: 31 * 86_400 },
+  );
   return {
     schedule: config?.has('collector.schedule')
       ? readSchedulerServiceTaskScheduleDefinitionFromConfig(
@@ -78,8 +85,13 @@ export function readSettings(root: RootConfigService): CriticalPathsSettings {
       minutes: Math.floor(
         seconds('retention.minutes', { days: 3 }, { min: 2 * 86_400 }) / 60,
       ),
-      hours: Math.floor(
-        seconds('retention.hours', { days: 400 }, { min: 31 * 86_400 }) / 60,
+      hours: Math.floor(hoursKept / 60),
+      days: Math.floor(
+        seconds(
+          'retention.days',
+          { seconds: Math.max(hoursKept, 400 * 86_400) },
+          { min: hoursKept },
+        ) / 60,
       ),
     },
   };

@@ -69,17 +69,19 @@ export async function askSource(
     }
   }
   const step = slice.level === 'minute' ? 1 : 60;
-  const buckets = new Map(
-    response.results.map(result => [Number(result.key), result.buckets]),
+  const results = new Map(
+    response.results.map(result => [Number(result.key), result]),
   );
   return {
     answered: slice.seriesIds
       .filter(id => !failed.has(id))
       .map(seriesId => ({
         seriesId,
-        cells: cellsOfBuckets(buckets.get(seriesId) ?? [], step).filter(
-          cell => cell.at >= slice.from && cell.at < slice.to,
-        ),
+        latencyError: results.get(seriesId)?.latencyError,
+        cells: cellsOfBuckets(
+          results.get(seriesId)?.buckets ?? [],
+          step,
+        ).filter(cell => cell.at >= slice.from && cell.at < slice.to),
       })),
     failures,
     requests: response.requests,

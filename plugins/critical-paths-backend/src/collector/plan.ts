@@ -1,6 +1,6 @@
 import type { CriticalPathsSettings } from '../settings';
 import { missingRanges } from '../store/ranges';
-import type { RowLevel, Series } from '../store/SignalStore';
+import type { Series, WindowLevel } from '../store/SignalStore';
 
 /** Minutes that one question may span, so that a source can answer in at most 366 intervals. */
 export const MAX_MINUTES = 360;
@@ -9,7 +9,7 @@ export const MAX_HOURS = 336;
 
 /** One question: everything about these series in `[from, to)`, in minutes since the epoch. */
 export interface Slice {
-  level: RowLevel;
+  level: WindowLevel;
   from: number;
   to: number;
   seriesIds: number[];
@@ -54,10 +54,17 @@ function floorTo(value: number, step: number): number {
   return Math.floor(value / step) * step;
 }
 
+/** The UTC day that a minute is in, by its first minute. */
+export function dayStart(minute: number): number {
+  return floorTo(minute, 1440);
+}
+
 /**
  * Questions that fill what is missing, newest first: minutes as far back as
  * minute rows are kept, then hours to the end of the back-fill. All series that
- * miss something in the same stretch of the clock share a question.
+ * miss something in the same stretch of the clock share a question. Where hours
+ * are no longer kept, only whole days are asked for: a day is summed up from
+ * the hours that are written with it.
  */
 export function* planBackfill(
   series: Series[],
@@ -71,7 +78,8 @@ export function* planBackfill(
     oldest,
     floorTo(until - settings.retentionMinutes.minutes, 60) + 60,
   );
-  const stretch = (level: RowLevel, from: number, to: number): Slice => {
+  const hoursFrom = dayStart(until - settings.retentionMinutes.hours) + 1440;
+  const stretch = (level: WindowLevel, from: number, to: number): Slice => {
     const slice: Slice = { level, from: to, to: from, seriesIds: [] };
     for (const one of series) {
       const missing = missingRanges(one.covered, from, to);
@@ -82,8 +90,9 @@ export function* planBackfill(
       }
     }
     if (level === 'hour') {
-      slice.from = floorTo(slice.from, 60);
-      slice.to = floorTo(slice.to + 59, 60);
+      const step = slice.from < hoursFrom ? 1440 : 60;
+      slice.from = floorTo(slice.from, step);
+      slice.to = floorTo(slice.to + step - 1, step);
     }
     return slice;
   };

@@ -6,6 +6,7 @@ import { toError } from '@backstage/errors';
 import type { CriticalPathsSettings } from '../settings';
 import type { SignalStore } from '../store/SignalStore';
 import type { Collector } from './Collector';
+import { dayStart } from './plan';
 
 const COLLECT_TASK = 'critical-paths-collect';
 const RETENTION_TASK = 'critical-paths-retention';
@@ -49,7 +50,8 @@ export async function scheduleCollection(options: {
       const hour = Math.floor(now / 3600) * 60;
       const deleted = await store.prune({
         minutesBefore: hour - settings.retentionMinutes.minutes,
-        hoursBefore: hour - settings.retentionMinutes.hours,
+        hoursBefore: dayStart(hour - settings.retentionMinutes.hours),
+        daysBefore: dayStart(hour - settings.retentionMinutes.days),
         changesBefore: now - KEEP_CHANGES_SECONDS,
         signal,
       });

@@ -375,6 +375,7 @@ describe.each(databases.eachSupportedId())('on %p', databaseId => {
     const limits = {
       minutesBefore: T,
       hoursBefore: T - 60,
+      daysBefore: T - 60,
       changesBefore: 20,
     };
     expect(await store.prune({ ...limits, signal: stopped.signal })).toBe(0);
@@ -419,7 +420,7 @@ describe.each(databases.eachSupportedId())('on %p', databaseId => {
 
   it('goes down and up again', async () => {
     const directory = `${__dirname}/../../migrations`;
-    await knex.migrate.down({ directory });
+    await knex.migrate.rollback({ directory }, true);
     expect(await knex.schema.hasTable('cp_series')).toBe(false);
     await knex.migrate.latest({ directory });
     expect(await knex.schema.hasTable('cp_hours')).toBe(true);

@@ -297,6 +297,7 @@ export class DatabaseSignalStore implements SignalStore {
       for (const [table, before] of [
         ['cp_minutes', limits.minutesBefore],
         ['cp_hours', limits.hoursBefore],
+        ['cp_days', limits.daysBefore],
       ] as const) {
         for (const slice of slices(ids, SLICE)) {
           if (limits.signal?.aborted) {
@@ -312,7 +313,7 @@ export class DatabaseSignalStore implements SignalStore {
         .where('change_time', '<', limits.changesBefore)
         .delete();
       deleted += await this.#db('cp_series')
-        .where('last_seen_time', '<', limits.hoursBefore * 60)
+        .where('last_seen_time', '<', limits.daysBefore * 60)
         .delete();
       return deleted;
     });

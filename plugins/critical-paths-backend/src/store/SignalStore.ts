@@ -1,8 +1,15 @@
 import type { TelemetrySelection } from '@rocket/plugin-critical-paths-common';
 import type { MinuteRange } from './ranges';
 
-/** Resolution of stored rows. Hours are the sums of their minutes, or were read as hours from the source. */
-export type RowLevel = 'minute' | 'hour';
+/** Resolution in which a source is asked. */
+export type WindowLevel = 'minute' | 'hour';
+
+/**
+ * Resolution of stored rows. Hours are the sums of their minutes, or were read
+ * as hours from the source; days (UTC) are the sums of their hours, and are up
+ * to date with every write, that of today included.
+ */
+export type RowLevel = WindowLevel | 'day';
 
 /** One application at one step of one path, and how its requests are told apart at the source. */
 export interface SeriesDescriptor {
@@ -27,6 +34,11 @@ export interface Series extends SeriesDescriptor {
   lastErrorTime?: number;
   lastError?: string;
   sourceUrl?: string;
+  /**
+   * Bound of the relative error of percentiles, as a ratio, where the source's
+   * latency buckets are wider than those of `LATENCY_SCALE`.
+   */
+  latencyError?: number;
 }
 
 /** Exact count for one latency threshold. */
@@ -57,12 +69,13 @@ export interface SignalRow extends SignalCell {
 /** What the source answered for one series over the whole of `[from, to)`. Intervals without requests are left out. */
 export interface WindowEntry {
   seriesId: number;
+  latencyError?: number;
   cells: (SignalCell & { at: number })[];
 }
 
 /** A window that was read again; whatever was stored in it before is replaced. */
 export interface WindowWrite {
-  level: RowLevel;
+  level: WindowLevel;
   /** Minutes since the epoch; for hours aligned to 60. */
   from: number;
   to: number;
@@ -91,8 +104,10 @@ export interface StoreChange {
 export interface PruneLimits {
   /** Minute rows before this minute go. */
   minutesBefore: number;
-  /** Hour rows before this minute go. */
+  /** Hour rows before this minute go; the start of a day, so that no day is ever summed up from a part of its hours. */
   hoursBefore: number;
+  /** Day rows before this minute go, and series that nobody wanted since. */
+  daysBefore: number;
   /** Change records before this time (seconds) go. */
   changesBefore: number;
   signal?: AbortSignal;
@@ -111,8 +126,8 @@ export interface SignalStore {
   /** Every series that was ever registered and not pruned. */
   listSeries(): Promise<Series[]>;
   /**
-   * Replaces the window for all entries, sums up the hours that it touches,
-   * and notes the success, all in one transaction per slice of entries.
+   * Replaces the window for all entries, sums up the hours and days that it
+   * touches, and notes the success, all in one transaction per slice of entries.
    * Writing the same window twice changes nothing.
    */
   replaceWindow(write: WindowWrite): Promise<void>;

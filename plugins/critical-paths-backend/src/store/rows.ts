@@ -22,6 +22,7 @@ export interface SeriesRow {
   last_error_time: number | string | null;
   last_error: string | null;
   source_url: string | null;
+  latency_error: number | null;
 }
 
 function optionalNumber(value: number | string | null): number | undefined {
@@ -48,6 +49,7 @@ export function toSeries(row: SeriesRow): Series {
     lastErrorTime: optionalNumber(row.last_error_time),
     lastError: row.last_error ?? undefined,
     sourceUrl: row.source_url ?? undefined,
+    latencyError: row.latency_error ?? undefined,
   };
 }
 
@@ -85,18 +87,18 @@ export function isSqlite(db: Knex): boolean {
   return String(db.client.config.client).includes('sqlite');
 }
 
-/** Sums minute rows, ordered by series and time, into hour rows. */
-export function rollUp(minutes: SignalRow[]): SignalRow[] {
-  const hours: SignalRow[] = [];
+/** Sums rows, ordered by series and time, into rows of `step` minutes. */
+export function rollUp(rows: SignalRow[], step: number): SignalRow[] {
+  const sums: SignalRow[] = [];
   let sum: CellSum | undefined;
   let current: { seriesId: number; at: number } | undefined;
   const close = () => {
     if (sum && current) {
-      hours.push({ ...current, ...sum.toCell() });
+      sums.push({ ...current, ...sum.toCell() });
     }
   };
-  for (const row of minutes) {
-    const at = Math.floor(row.at / 60) * 60;
+  for (const row of rows) {
+    const at = Math.floor(row.at / step) * step;
     if (!current || current.seriesId !== row.seriesId || current.at !== at) {
       close();
       sum = new CellSum();
@@ -105,5 +107,5 @@ export function rollUp(minutes: SignalRow[]): SignalRow[] {
     sum!.add(row);
   }
   close();
-  return hours;
+  return sums;
 }

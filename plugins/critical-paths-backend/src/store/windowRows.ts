@@ -12,11 +12,13 @@ import type {
 export const TABLES: Record<RowLevel, string> = {
   minute: 'cp_minutes',
   hour: 'cp_hours',
+  day: 'cp_days',
 };
 /** Rows per insert statement; SQLite takes at most 500 (terms of a compound select). */
 export const INSERT_ROWS = 400;
 /** Change records name up to this many series; a wider change is about all of them. */
 const NAMED_SERIES = 25;
+const DAY = 1440;
 
 interface CountRow {
   series_id: number;
@@ -26,7 +28,7 @@ interface CountRow {
   data: string;
 }
 
-/** Replaces a window for one slice of series, sums up its hours and notes the answer. */
+/** Replaces a window for one slice of series, sums up its hours and days and notes the answer. */
 export async function replaceSlice(
   tx: Knex.Transaction,
   write: WindowWrite,
@@ -52,9 +54,19 @@ export async function replaceSlice(
       ids,
       hourFrom,
       hourTo,
-      rollUp(await readSlice(tx, 'minute', ids, hourFrom, hourTo)),
+      rollUp(await readSlice(tx, 'minute', ids, hourFrom, hourTo), 60),
     );
   }
+  const dayFrom = Math.floor(from / DAY) * DAY;
+  const dayTo = Math.ceil(to / DAY) * DAY;
+  await replaceRows(
+    tx,
+    'day',
+    ids,
+    dayFrom,
+    dayTo,
+    rollUp(await readSlice(tx, 'hour', ids, dayFrom, dayTo), DAY),
+  );
   const cellsById = new Map(entries.map(e => [e.seriesId, e]));
   const updated: SeriesRow[] = [];
   for (const row of series) {
@@ -65,6 +77,7 @@ export async function replaceSlice(
       watermark_at: covered[covered.length - 1][1],
       newest_data_at: await newestData(tx, row, cellsById.get(row.id)!, write),
       last_success_time: write.time,
+      latency_error: cellsById.get(row.id)!.latencyError ?? null,
     });
   }
   if (updated.length > 0) {
@@ -76,6 +89,7 @@ export async function replaceSlice(
         'watermark_at',
         'newest_data_at',
         'last_success_time',
+        'latency_error',
       ]);
   }
   await recordChange(tx, from, to, ids, write.time);
