@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { loadCredentials } from './credentials.mts';
 import { say, seconds } from './console.mts';
 import { LOGS, ROOT, STATE, TECHDOCS_ENV } from './paths.mts';
@@ -122,7 +122,7 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
         join(ROOT, 'packages/backend/src/index.ts'),
         ...['app-config.yaml', ...(options.configs ?? [])].flatMap(file => [
           '--config',
-          join(ROOT, file),
+          resolve(ROOT, file),
         ]),
       ],
       {
