@@ -26,7 +26,14 @@ import {
 } from '@backstage/catalog-model';
 import Ajv from 'ajv';
 import { parse, parseAllDocuments } from 'yaml';
-import { ORDINARY, readTemplate, render, TEMPLATES } from './render';
+import {
+  fetchSteps,
+  filesOfStep,
+  ORDINARY,
+  readTemplate,
+  render,
+  TEMPLATES,
+} from './render';
 
 const TEMPLATE = 'transaction-service-nodejs';
 
@@ -247,9 +254,23 @@ async function checkForm(): Promise<void> {
       assert(steps.includes(step), `there is no step ${step}`);
     equal(
       steps,
-      ['fetch', 'publish', 'deploy', 'register'],
+      [
+        ...fetchSteps(TEMPLATE).map(step => step.id),
+        'publish',
+        'deploy',
+        'register',
+      ],
       'the order of the steps',
     );
+    const version =
+      readTemplate(TEMPLATE).metadata.annotations?.[
+        'backstage.io/template-version'
+      ];
+    for (const step of fetchSteps(TEMPLATE)) {
+      const { values } = step.input;
+      if (values?.version) equal(values.version, version, 'the version');
+      if (values?.template) equal(values.template, TEMPLATE, 'the template');
+    }
   });
 }
 
@@ -454,19 +475,19 @@ async function checkSources(root: string): Promise<void> {
     );
     assert(lock.includes('"integrity"'), 'it has no checksums');
   });
-  await check('tree: the contracts are those in templates/contracts', () => {
-    for (const [ours, theirs] of [
-      ['transaction-service/openapi.yaml', 'contracts/openapi.yaml'],
-      ['transaction-service/problems.yaml', 'contracts/problems.yaml'],
-    ]) {
-      const same = readFileSync(path.join(TEMPLATES, 'contracts', ours)).equals(
-        readFileSync(path.join(root, theirs)),
-      );
-      assert(
-        same,
-        `templates/contracts/${ours} differs from the skeleton's ${theirs}`,
-      );
+  await check('tree: each file comes from one step', () => {
+    const owners = new Map<string, string>();
+    for (const step of fetchSteps(TEMPLATE)) {
+      for (const file of filesOfStep(TEMPLATE, step)) {
+        const other = owners.get(file);
+        assert(
+          other === undefined,
+          `${file} comes from the steps ${other} and ${step.id}`,
+        );
+        owners.set(file, step.id);
+      }
     }
+    equal(filesOf(root), [...owners.keys()].sort(), 'the tree');
   });
   await check('tree: docs in the navigation exist', () => {
     const pages = parse(

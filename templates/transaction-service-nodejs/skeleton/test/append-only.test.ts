@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { createDatabase, dropDatabase } from '../scripts/embedded.ts';
-import { migrate, roleOf } from '../src/db/migrate.ts';
+import { migrate, roleOf } from '../src/platform/db/migrate.ts';
+import { definition } from '../src/service.ts';
 import { startHarness, type Harness } from './support/harness.ts';
 
 let service: Harness;
@@ -12,8 +13,8 @@ let owner: pg.Client;
 const name = `ledger_append_only_${process.pid}_${Date.now().toString(36)}`;
 
 beforeAll(async () => {
-  const urls = await createDatabase(process.env.LEDGER_ADMIN_URL!, name);
-  await migrate({ url: urls.migrationUrl, applicationRole: roleOf(urls.url) });
+  const urls = await createDatabase(process.env.SERVICE_ADMIN_URL!, name);
+  await migrate({ url: urls.migrationUrl, applicationRole: roleOf(urls.url), grants: definition.grants });
   service = await startHarness({ DATABASE_URL: urls.url });
   app = new pg.Client({ connectionString: urls.url });
   owner = new pg.Client({ connectionString: urls.migrationUrl });
@@ -24,7 +25,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([app.end(), owner.end()]);
   await service.close();
-  await dropDatabase(process.env.LEDGER_ADMIN_URL!, name);
+  await dropDatabase(process.env.SERVICE_ADMIN_URL!, name);
 });
 
 const TABLES = [

@@ -96,5 +96,5 @@ it('no posting slips past a freeze that was answered', async () => {
 });
 
 it('leaves the ledger in order', async () => {
-  expect(await findViolations(process.env.LEDGER_OWNER_URL!)).toEqual([]);
+  expect(await findViolations(process.env.SERVICE_OWNER_URL!)).toEqual([]);
 });

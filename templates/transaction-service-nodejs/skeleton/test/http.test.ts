@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Ledger } from '../src/ledger/ledger.ts';
-import { PROBLEMS } from '../src/problems.ts';
+import { PROBLEMS } from '../src/platform/problems.ts';
 import { legs, startHarness, type Harness } from './support/harness.ts';
 
 let service: Harness;
@@ -168,8 +168,8 @@ describe('operations', () => {
     await service.get('/v1/reports/trial-balance');
     await service.post('/v1/transactions', {});
     expect(service.attributes).toEqual([
-      ['criticalPath', 'transaction-posting'],
-      ['criticalPath', 'transaction-posting'],
+      ['criticalPath', 'path-under-test'],
+      ['criticalPath', 'path-under-test'],
     ]);
     // By route, the refused one too; an unknown address has no name of its own.
     await service.get('/v1/accounts/1');

@@ -49,7 +49,7 @@ class Wire {
 let service: Harness;
 let wire: Wire;
 beforeAll(async () => {
-  const url = new URL(process.env.LEDGER_APP_URL!);
+  const url = new URL(process.env.SERVICE_APP_URL!);
   wire = new Wire(new URL(url));
   url.port = String(await wire.listen());
   url.hostname = '127.0.0.1';
@@ -67,7 +67,7 @@ afterAll(async () => {
 
 /** Holds what a posting on this account needs, until released. */
 async function holdLock(account: string): Promise<() => Promise<void>> {
-  const owner = new pg.Client({ connectionString: process.env.LEDGER_OWNER_URL });
+  const owner = new pg.Client({ connectionString: process.env.SERVICE_OWNER_URL });
   await owner.connect();
   await owner.query('BEGIN');
   await owner.query(
@@ -135,7 +135,7 @@ it('gives up on a lock, keeps nothing, and lets others through', async () => {
 it('answers 409 when the first request with a key is not decided in time', async () => {
   const { account, bank } = await service.funded('100');
   const key = randomUUID();
-  const owner = new pg.Client({ connectionString: process.env.LEDGER_OWNER_URL });
+  const owner = new pg.Client({ connectionString: process.env.SERVICE_OWNER_URL });
   await owner.connect();
   // Another process that has taken the key and is not decided yet.
   await owner.query('BEGIN');

@@ -1,49 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { ROOT } from '../scripts/contract.ts';
-import { readConfig } from '../src/config.ts';
-import { createLogger } from '../src/logger.ts';
-import { startServer } from '../src/server.ts';
-import { noTelemetry } from '../src/telemetry-api.ts';
 import { legs } from './support/harness.ts';
+import { killProcesses, startProcess } from './support/process.ts';
 
-/** The service as it runs in production: its own process, the start command of rocket.yaml. */
-const running: ChildProcess[] = [];
-afterEach(() => {
-  for (const child of running.splice(0)) child.kill('SIGKILL');
-});
-
-type Started = { child: ChildProcess; url: string; output: () => string; exited: Promise<number | null> };
-
-async function start(env: Record<string, string> = {}): Promise<Started> {
-  const { NODE_OPTIONS: _options, ...rest } = process.env;
-  const child = spawn(process.execPath, ['--import', './src/telemetry.ts', 'src/main.ts'], {
-    cwd: ROOT,
-    env: { ...rest, DATABASE_URL: process.env.LEDGER_APP_URL!, PORT: '0', HOST: '127.0.0.1', ...env },
-  });
-  running.push(child);
-  let output = '';
-  const exited = once(child, 'exit').then(([code]) => code as number | null);
-  const listening = new Promise<string>(resolve => {
-    for (const stream of [child.stdout!, child.stderr!]) {
-      stream.on('data', data => {
-        output += data;
-        const found = /"url":"(http:[^"]+)"[^\n]*"msg":"listening"/.exec(output);
-        if (found) resolve(found[1]!);
-      });
-    }
-  });
-  const url = await Promise.race([
-    listening,
-    exited.then(code => {
-      throw new Error(`exited with ${code}: ${output}`);
-    }),
-  ]);
-  return { child, url, output: () => output, exited };
-}
+afterEach(killProcesses);
 
 async function send(url: string, path: string, body: unknown) {
   const response = await fetch(`${url}${path}`, {
@@ -60,14 +21,14 @@ async function send(url: string, path: string, body: unknown) {
 
 describe('the process', () => {
   it('on SIGTERM says it is not ready, finishes what runs, takes nothing new, exits with 0', async () => {
-    const service = await start({ DRAIN_DELAY_MS: '1000' });
+    const service = await startProcess({ DRAIN_DELAY_MS: '1000' });
     const [a, b] = await Promise.all(
       ['asset', 'liability'].map(
         async kind => (await send(service.url, '/v1/accounts', { name: 'x', kind, currency: 'USD' })).body.id as string,
       ),
     );
     // A posting that is held up until we let it go.
-    const owner = new pg.Client({ connectionString: process.env.LEDGER_OWNER_URL });
+    const owner = new pg.Client({ connectionString: process.env.SERVICE_OWNER_URL });
     await owner.connect();
     await owner.query('BEGIN');
     await owner.query(
@@ -90,16 +51,8 @@ describe('the process', () => {
     await expect(fetch(`${service.url}/healthz`)).rejects.toThrow();
   });
 
-  it('starts and stops without a database', async () => {
-    const service = await start({ DATABASE_URL: 'postgresql://app@127.0.0.1:1/none' });
-    expect((await fetch(`${service.url}/healthz`)).status).toBe(200);
-    expect((await fetch(`${service.url}/readyz`)).status).toBe(503);
-    service.child.kill('SIGTERM');
-    expect(await service.exited).toBe(0);
-  });
-
   it('works and stops in time with the agent on and its collector away', async () => {
-    const service = await start({
+    const service = await startProcess({
       NEW_RELIC_ENABLED: 'true',
       NEW_RELIC_LICENSE_KEY: '0'.repeat(40),
       NEW_RELIC_HOST: '127.0.0.1',
@@ -119,44 +72,5 @@ describe('the process', () => {
     expect((await fetch(`${service.url}/v1/accounts/${opened.body.id}`)).status).toBe(200);
     service.child.kill('SIGTERM');
     expect(await service.exited).toBe(0);
-  });
-
-  it('does not start with a bad configuration or a port that is taken, and says why', async () => {
-    await expect(start({ DATABASE_URL: '' })).rejects.toThrow(/exited with 1.*DATABASE_URL must be/s);
-    const service = await start();
-    await expect(start({ PORT: new URL(service.url).port })).rejects.toThrow(/exited with 1.*EADDRINUSE/s);
-  });
-});
-
-describe('drain', () => {
-  const config = (env: Record<string, string>) =>
-    readConfig({
-      DATABASE_URL: process.env.LEDGER_APP_URL,
-      PORT: '0',
-      LOG_LEVEL: 'silent',
-      DRAIN_DELAY_MS: '0',
-      ...env,
-    });
-
-  it('stops within its time', async () => {
-    const settings = config({});
-    const server = await startServer(settings, createLogger(settings), noTelemetry);
-    expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
-    expect(await server.drain()).toBe(true);
-  });
-
-  it('gives up when something does not end', async () => {
-    const settings = config({ DRAIN_TIMEOUT_MS: '100' });
-    const stuck = { ...noTelemetry, stop: () => new Promise<void>(() => {}) };
-    const server = await startServer(settings, createLogger(settings), stuck);
-    expect(await server.drain()).toBe(false);
-  });
-
-  it('leaves nothing open when the port is taken', async () => {
-    const settings = config({});
-    const server = await startServer(settings, createLogger(settings), noTelemetry);
-    const taken = config({ PORT: new URL(server.url).port });
-    await expect(startServer(taken, createLogger(taken), noTelemetry)).rejects.toMatchObject({ code: 'EADDRINUSE' });
-    await server.drain();
   });
 });

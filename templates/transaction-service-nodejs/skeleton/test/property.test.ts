@@ -122,5 +122,5 @@ it('random histories end as the model says', async () => {
     }),
     { numRuns: Number(process.env.PROPERTY_RUNS ?? 40) },
   );
-  expect(await findViolations(process.env.LEDGER_OWNER_URL!)).toEqual([]);
+  expect(await findViolations(process.env.SERVICE_OWNER_URL!)).toEqual([]);
 });

@@ -1,7 +1,9 @@
-import type { Database, Statement } from '../db/database.ts';
-import { fingerprint, uuidv7 } from '../ids.ts';
-import { CURRENCY_EXPONENTS } from '../money.ts';
-import { invalid, ProblemError } from '../problems.ts';
+import type { Database, Statement } from '../platform/db/database.ts';
+import type { Caller, Decided } from '../platform/http/idempotency.ts';
+import { decodeCursor, page, type Page } from '../platform/http/paging.ts';
+import { fingerprint, uuidv7 } from '../platform/ids.ts';
+import { CURRENCY_EXPONENTS } from '../platform/money.ts';
+import { invalid, ProblemError } from '../platform/problems.ts';
 import { toRefusal, type Refusal } from './refusals.ts';
 import type {
   Account,
@@ -16,14 +18,6 @@ import type {
   TrialBalance,
 } from './schemas.ts';
 import * as sql from './statements.ts';
-
-/** Who asks, and under which key: the scope of an idempotent request. */
-export type Caller = { clientId: string; idempotencyKey: string };
-
-/** `replayed`: the answer was given before to the same request. */
-export type Decided<T> = { replayed: boolean; body: T };
-
-export type Page<T> = { items: T[]; nextCursor: string | null };
 
 const HIGHEST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 const HIGHEST_VERSION = '9223372036854775807';
@@ -210,20 +204,4 @@ function mustBalance(amounts: bigint[], currencies: string[]): void {
       );
     }
   }
-}
-
-function encodeCursor(text: string): string {
-  return Buffer.from(text).toString('base64url');
-}
-
-function decodeCursor(cursor: string, pattern: RegExp): string {
-  const text = Buffer.from(cursor, 'base64url').toString('utf8');
-  if (!pattern.test(text)) throw invalid('#/query/cursor', 'invalid', 'is not a cursor that this service gave out');
-  return text;
-}
-
-function page<T>(rows: { body: T }[], limit: number, keyOf: (item: T) => string): Page<T> {
-  const items = rows.slice(0, limit).map(row => row.body);
-  const last = items.at(-1);
-  return { items, nextCursor: rows.length > limit && last !== undefined ? encodeCursor(keyOf(last)) : null };
 }

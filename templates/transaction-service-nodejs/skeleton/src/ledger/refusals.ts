@@ -1,5 +1,5 @@
-import { formatMinor } from '../money.ts';
-import { ProblemError, PROBLEMS, type ProblemCode } from '../problems.ts';
+import { formatMinor } from '../platform/money.ts';
+import { ProblemError, PROBLEMS, type ProblemCode } from '../platform/problems.ts';
 
 /** What the ledger's functions say when they decide against a request; kept with the Idempotency-Key. */
 export type Refusal = {
@@ -13,16 +13,6 @@ export type Refusal = {
   requested?: string;
   remaining?: string | null;
 };
-
-/** A decision that was stored, so a repetition of the request gets it again. */
-export class RefusalError extends ProblemError {
-  readonly replayed: boolean;
-
-  constructor(code: ProblemCode, detail: string, pointer: string | undefined, replayed: boolean) {
-    super(code, detail, pointer === undefined ? {} : { errors: [{ pointer, code, message: detail }] });
-    this.replayed = replayed;
-  }
-}
 
 function describe(refusal: Refusal): string {
   const { accountId, currency } = refusal;
@@ -52,8 +42,13 @@ function describe(refusal: Refusal): string {
   }
 }
 
-export function toRefusal(refusal: Refusal, replayed: boolean): RefusalError {
+/** The problem to answer with. */
+export function toRefusal(refusal: Refusal, replayed: boolean): ProblemError {
   const code = refusal.code in PROBLEMS ? (refusal.code as ProblemCode) : 'internal';
   const pointer = refusal.line === undefined || refusal.change === undefined ? undefined : `/legs/${refusal.line - 1}`;
-  return new RefusalError(code, describe(refusal), pointer, replayed);
+  const detail = describe(refusal);
+  return new ProblemError(code, detail, {
+    replayed,
+    ...(pointer === undefined ? {} : { errors: [{ pointer, code, message: detail }] }),
+  });
 }

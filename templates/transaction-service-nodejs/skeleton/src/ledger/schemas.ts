@@ -1,45 +1,21 @@
 import { Type, type Static, type TSchema } from 'typebox';
-import { AMOUNT_PATTERN, SIGNED_AMOUNT_PATTERN } from '../money.ts';
+import {
+  Amount,
+  closed,
+  Currency,
+  Id,
+  Metadata,
+  nullable,
+  SignedMinor,
+  Text,
+  Timestamp,
+} from '../platform/http/schemas.ts';
 
 /** Shapes of the API. The OpenAPI document and the validation are both made from these. */
-
-const closed = { additionalProperties: false };
-const nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-
-export const Id = Type.String({ format: 'uuid', description: 'UUIDv7' });
-export const Currency = Type.String({ pattern: '^[A-Z]{3}$', description: 'ISO 4217 code', examples: ['USD'] });
-
-export const Amount = Type.Object(
-  {
-    value: Type.String({
-      pattern: AMOUNT_PATTERN,
-      description: 'Minor units as decimal digits, above zero: "1050" USD is 10.50 dollars.',
-      examples: ['1050'],
-    }),
-    currency: Currency,
-  },
-  closed,
-);
-
-const SignedMinor = Type.String({ pattern: SIGNED_AMOUNT_PATTERN, description: 'Minor units as decimal digits' });
-
-export const Metadata = Type.Record(
-  Type.String({ pattern: '^[A-Za-z0-9_.-]{1,64}$' }),
-  Type.String({ maxLength: 500 }),
-  {
-    maxProperties: 20,
-    additionalProperties: false,
-    description: 'Up to 20 short texts of your own. No card or personal data.',
-  },
-);
 
 export const AccountKind = Type.Enum(['asset', 'liability', 'equity', 'income', 'expense']);
 export const Side = Type.Enum(['debit', 'credit']);
 export const AccountStatus = Type.Enum(['open', 'frozen', 'closed']);
-
-// No control characters: such a text could break logs and exports.
-const Text = (maxLength: number, description: string) =>
-  Type.String({ minLength: 1, maxLength, pattern: '^[^\\u0000-\\u001f\\u007f]*$', description });
 
 export const ExternalRef = Text(128, 'Your own reference; not unique.');
 
@@ -74,7 +50,7 @@ export const Account = Type.Object(
     status: AccountStatus,
     minAvailable: nullable(SignedMinor),
     metadata: Type.Record(Type.String(), Type.String()),
-    createdAt: Type.String({ format: 'date-time' }),
+    createdAt: Timestamp,
   },
   { $id: 'Account' },
 );
@@ -103,8 +79,8 @@ export const Entry = Type.Object({
   amount: Amount,
   balanceAfter: Type.String(),
   accountVersion: Type.Integer(),
-  effectiveAt: Type.String({ format: 'date-time' }),
-  createdAt: Type.String({ format: 'date-time' }),
+  effectiveAt: Timestamp,
+  createdAt: Timestamp,
 });
 
 export const EntryPage = Type.Object(
@@ -164,8 +140,8 @@ const transactionFields = {
   id: Id,
   kind: Type.Enum(['posting', 'fx', 'reversal']),
   externalRef: nullable(Type.String()),
-  effectiveAt: Type.String({ format: 'date-time' }),
-  createdAt: Type.String({ format: 'date-time' }),
+  effectiveAt: Timestamp,
+  createdAt: Timestamp,
   actor: Type.String(),
   reverses: nullable(Id),
   metadata: Type.Record(Type.String(), Type.String()),
@@ -195,7 +171,7 @@ export const TransactionPage = Type.Object(
 
 export const TrialBalance = Type.Object(
   {
-    asOf: Type.String({ format: 'date-time' }),
+    asOf: Timestamp,
     balanced: Type.Boolean(),
     currencies: Type.Array(
       Type.Object({
@@ -220,11 +196,6 @@ export const SHARED: TSchema[] = [
   TransactionPage,
   TrialBalance,
 ];
-
-/** A reference to one of the shared schemas, with its type. */
-export function ref<T extends TSchema>(schema: T) {
-  return Type.Unsafe<Static<T>>({ $ref: `${(schema as { $id?: string }).$id}#` });
-}
 
 export type NewAccount = Static<typeof NewAccount>;
 export type Account = Static<typeof Account>;

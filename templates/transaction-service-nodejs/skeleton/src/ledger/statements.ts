@@ -1,4 +1,4 @@
-import type { Statement } from '../db/database.ts';
+import type { Statement } from '../platform/db/database.ts';
 
 export const POST: Statement = {
   name: 'ledger_post',

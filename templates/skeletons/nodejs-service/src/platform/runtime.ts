@@ -1,0 +1,61 @@
+import type { Registry } from 'prom-client';
+import type { Logger } from 'pino';
+import { readConfig, type Config, type Environment } from './config.ts';
+import { Database } from './db/database.ts';
+import { createRegistry } from './http/metrics.ts';
+import { createLogger } from './logger.ts';
+import type { ServiceDefinition, ServiceParts } from './service.ts';
+import { noTelemetry, type Telemetry } from './telemetry-api.ts';
+
+/** A service that is put together but does nothing yet: the server, the commands and the tests begin here. */
+export type Runtime = {
+  definition: ServiceDefinition;
+  config: Config;
+  logger: Logger;
+  telemetry: Telemetry;
+  database: Database;
+  registry: Registry;
+  parts: ServiceParts;
+  /** Ends the parts, then the connections. */
+  close(): Promise<void>;
+};
+
+export type RuntimeOptions = {
+  telemetry?: Telemetry;
+  /** Takes the log lines instead of the standard output. */
+  log?: { write(line: string): void };
+};
+
+/** A definition as the platform handles it, whatever configuration it has of its own. */
+export function defineService<Own extends object>(definition: ServiceDefinition<Own>): ServiceDefinition {
+  return definition as unknown as ServiceDefinition;
+}
+
+/** Throws an Error that names every variable that is wrong. The database is not asked for anything. */
+export function createRuntime(
+  definition: ServiceDefinition,
+  environment: Environment,
+  options: RuntimeOptions = {},
+): Runtime {
+  const { config, own } = readConfig(environment, definition);
+  const logger = createLogger(config, options.log);
+  const telemetry = options.telemetry ?? noTelemetry;
+  const database = new Database(config, definition.probe, error =>
+    logger.warn({ err: error }, 'idle database connection lost'),
+  );
+  const registry = createRegistry(database);
+  const parts = definition.create({ config, own, database, logger, telemetry, registry });
+  return {
+    definition,
+    config,
+    logger,
+    telemetry,
+    database,
+    registry,
+    parts,
+    async close() {
+      await parts.close?.();
+      await database.close();
+    },
+  };
+}
