@@ -56,9 +56,9 @@ export class EnvironmentReader {
     return value;
   }
 
-  oneOf<const T extends string>(name: string, fallback: T, values: readonly T[]): T {
+  oneOf<const T extends string>(name: string, fallback: T, choices: readonly T[]): T {
     const value = this.text(name, fallback) as T;
-    if (!values.includes(value)) this.wrong.push(`${name} must be one of ${values.join(', ')}`);
+    if (!choices.includes(value)) this.wrong.push(`${name} must be one of ${choices.join(', ')}`);
     return value;
   }
 
