@@ -12,6 +12,7 @@ function path(spec: object = {}): Entity {
       businessModel: 'default/payments',
       type: 'transaction',
       lifecycle: 'production',
+      aggregation: 'measured',
       steps: [
         { component: 'poster', operation: 'POST /v1' },
         {
@@ -55,12 +56,14 @@ describe('parseCriticalPath', () => {
       businessModel: 'domain:default/payments',
       type: 'transaction',
       lifecycle: 'production',
+      aggregation: 'measured',
       steps: [
         {
           name: 'poster',
           title: 'poster',
           componentRef: 'component:bank/poster',
           operation: 'POST /v1',
+          weight: 1,
           telemetry: { source: 'newrelic', criticalPath: 'Posting' },
         },
         {
@@ -68,6 +71,7 @@ describe('parseCriticalPath', () => {
           title: 'book',
           componentRef: 'component:default/ledger.core',
           operation: undefined,
+          weight: 1,
           telemetry: {
             source: 'newrelic',
             criticalPath: 'Posting',
@@ -80,11 +84,36 @@ describe('parseCriticalPath', () => {
           title: 'ghost',
           componentRef: 'component:bank/ghost',
           operation: undefined,
+          weight: 1,
           telemetry: { source: 'newrelic', criticalPath: 'Posting' },
         },
       ],
       objectives: [],
     });
+  });
+
+  it('takes an aggregation with weights', () => {
+    const steps = [{ component: 'poster', weight: 3 }, { component: 'book' }];
+    const parsed = parseCriticalPath(path({ aggregation: 'weighted', steps }));
+    expect(parsed.aggregation).toBe('weighted');
+    expect(parsed.steps.map(step => step.weight)).toEqual([3, 1]);
+  });
+
+  it.each([
+    [
+      { aggregation: 'mean' },
+      'spec.aggregation must be measured, serial, weighted or worst, was "mean"',
+    ],
+    [
+      { aggregation: 'weighted', steps: [{ component: 'a', weight: 0 }] },
+      'spec.steps[0].weight must be a number above 0, was 0',
+    ],
+    [
+      { aggregation: 'serial', steps: [{ component: 'a', weight: 2 }] },
+      'spec.steps[0].weight must be left out unless spec.aggregation is weighted, was 2',
+    ],
+  ])('refuses %j', (spec, message) => {
+    expect(() => parseCriticalPath(path(spec))).toThrow(message);
   });
 
   it('reports faults as issues with their field', () => {

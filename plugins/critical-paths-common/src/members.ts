@@ -29,12 +29,16 @@ export interface StepMember {
   /** True when it joined by its own annotation. */
   joined: boolean;
   selection: TelemetrySelection;
+  /** Refs of what the catalog says it depends on (`spec.dependsOn`), when it says anything. */
+  dependsOn?: string[];
 }
 
 export interface ResolvedStep {
   name: string;
   title: string;
   operation?: string;
+  /** Weight in the aggregation `weighted`. */
+  weight: number;
   /** True for the first step, where the path's own figures are measured. */
   entry: boolean;
   /** The component that the step names first, joined ones after it by ref. */
@@ -123,6 +127,24 @@ export function indexComponents(components: Iterable<Entity>): ComponentIndex {
   return index;
 }
 
+function dependencies(entity: Entity | undefined): { dependsOn?: string[] } {
+  const listed = entity?.spec?.dependsOn;
+  if (!entity || !Array.isArray(listed)) {
+    return {};
+  }
+  const dependsOn = listed
+    .filter(ref => typeof ref === 'string' && isEntityRef(ref))
+    .map(ref =>
+      stringifyEntityRef(
+        parseEntityRef(ref as string, {
+          defaultKind: 'component',
+          defaultNamespace: entity.metadata.namespace,
+        }),
+      ),
+    );
+  return dependsOn.length > 0 ? { dependsOn } : {};
+}
+
 /**
  * Finds the applications of every step: the component that the step names and
  * those that join it by annotation. A component that is unknown stays in the
@@ -159,6 +181,7 @@ export function resolvePath(
         criticalPath: step.telemetry.criticalPath,
         operation: joined ? undefined : step.operation,
       },
+      ...dependencies(entity),
     };
   };
   const steps = path.steps.map<ResolvedStep>((step, index) => {
@@ -170,6 +193,7 @@ export function resolvePath(
       name: step.name,
       title: step.title,
       operation: step.operation,
+      weight: step.weight,
       entry: index === 0,
       members: [
         member(step.componentRef, named, step, false),

@@ -1,4 +1,5 @@
-import type { ObjectiveResult, PathState } from './api';
+import type { ObjectiveResult } from './api';
+import { compliance, errorBudget, remainingBudget } from './budget';
 import { estimateCountWithin, type SparseHistogram } from './histogram';
 import type { CriticalPathObjective } from './kind';
 
@@ -11,44 +12,6 @@ export interface SignalCounts {
   withinThreshold: Record<number, number>;
   /** Requests of the rows that carry an exact count, by threshold; the rest is estimated from the histogram. */
   thresholdValid?: Record<number, number>;
-}
-
-/** Share of good requests, 0..1; undefined without requests. */
-export function compliance(good: number, valid: number): number | undefined {
-  if (!(valid > 0)) {
-    return undefined;
-  }
-  return Math.min(1, Math.max(0, good / valid));
-}
-
-/**
- * Number of bad requests that a target allows:
- * `valid x (100 - target) / 100`. The target is taken to six decimals so that
- * 99.9 % of 1,000,000 gives exactly 1,000.
- */
-export function errorBudget(valid: number, targetPercent: number): number {
-  return (valid * Math.round((100 - targetPercent) * 1e6)) / 1e8;
-}
-
-/**
- * Share of the error budget that is left: `(allowed - bad) / allowed`. 1 is
- * untouched, 0 spent, below 0 overspent; undefined without requests. A target
- * of 100 % allows nothing: 1 without a bad request, else 0.
- */
-export function remainingBudget(
-  good: number,
-  valid: number,
-  targetPercent: number,
-): number | undefined {
-  if (!(valid > 0)) {
-    return undefined;
-  }
-  const bad = Math.max(0, valid - good);
-  const allowed = errorBudget(valid, targetPercent);
-  if (allowed <= 0) {
-    return bad === 0 ? 1 : 0;
-  }
-  return (allowed - bad) / allowed;
 }
 
 function withinOf(counts: SignalCounts, thresholdMs: number) {
@@ -70,6 +33,19 @@ function withinOf(counts: SignalCounts, thresholdMs: number) {
   };
 }
 
+/** Good and valid events as an objective about availability or latency counts them. */
+export function objectiveEvents(
+  objective: CriticalPathObjective,
+  counts: SignalCounts,
+): { valid: number; good: number; estimated: boolean } {
+  return {
+    valid: counts.valid,
+    ...(objective.sli === 'latency'
+      ? withinOf(counts, objective.thresholdMs ?? 0)
+      : { good: counts.good, estimated: false }),
+  };
+}
+
 /**
  * Holds one objective against the counts of its own rolling window.
  *
@@ -78,17 +54,31 @@ function withinOf(counts: SignalCounts, thresholdMs: number) {
  * minute against the target; it has no error budget.
  *
  * @param observedMinutes - minutes of the window that the source answered for
+ * @param options - `maintenanceMinutes`: minutes of the window that are left out
+ * as planned downtime; `windowMinutes`: length of the window when it is shorter
+ * than the objective's, because its budget was reset; `missingSteps`: steps
+ * without requests, of which the aggregation needs every one
  */
 export function evaluateObjective(
   objective: CriticalPathObjective,
   counts: SignalCounts,
   observedMinutes: number,
+  options: {
+    maintenanceMinutes?: number;
+    windowMinutes?: number;
+    missingSteps?: string[];
+  } = {},
 ): ObjectiveResult {
   const { valid } = counts;
-  const coverage = Math.min(
-    1,
-    Math.max(0, observedMinutes / (objective.windowDays * 1440)),
-  );
+  const { maintenanceMinutes = 0, missingSteps = [] } = options;
+  const length =
+    (options.windowMinutes ?? objective.windowDays * 1440) - maintenanceMinutes;
+  const coverage =
+    length > 0 ? Math.min(1, Math.max(0, observedMinutes / length)) : 0;
+  const extras = {
+    ...(maintenanceMinutes > 0 ? { maintenanceMinutes } : {}),
+    ...(missingSteps.length > 0 ? { missingSteps } : {}),
+  };
   if (objective.sli === 'throughput') {
     const actual = observedMinutes > 0 ? valid / observedMinutes : null;
     return {
@@ -99,12 +89,23 @@ export function evaluateObjective(
       valid,
       good: counts.good,
       coverage,
+      ...extras,
     };
   }
-  const { good, estimated } =
-    objective.sli === 'latency'
-      ? withinOf(counts, objective.thresholdMs ?? 0)
-      : { good: counts.good, estimated: false };
+  const { good, estimated } = objectiveEvents(objective, counts);
+  if (missingSteps.length > 0) {
+    // A product or mean over some of the steps would look like all of them.
+    return {
+      objective,
+      actual: null,
+      met: null,
+      budgetRemaining: null,
+      valid,
+      good,
+      coverage,
+      ...extras,
+    };
+  }
   const share = compliance(good, valid);
   const remaining = remainingBudget(good, valid, objective.target);
   return {
@@ -119,71 +120,8 @@ export function evaluateObjective(
     good,
     coverage,
     ...(estimated ? { estimated: true } : {}),
+    ...extras,
   };
-}
-
-/** The budget below which an objective is at risk, as New Relic draws it (25 %). */
-export const AT_RISK_BUDGET = 0.25;
-
-/** What is known about the feed of one application of a path. */
-export interface ApplicationFeed {
-  /** Name for people, used in reasons. */
-  label: string;
-  /** Steps that the application serves. */
-  steps: string[];
-  /** False when the catalog does not have it. */
-  known: boolean;
-  /** now - end of the newest minute that the source answered for, in seconds; undefined before the first answer. */
-  ageSeconds?: number;
-  /** now - newest minute with a request, in seconds; undefined when there is none in the kept data. */
-  quietSeconds?: number;
-  lastError?: string;
-}
-
-/** Limits for {@link evaluateState}. */
-export interface StateLimits {
-  /** A feed that the source has not answered for this long is stale. */
-  staleAfterSeconds: number;
-  /** A step without any request for this long is stale, though the source answers. */
-  quietAfterSeconds: number;
-}
-
-export interface StateInput {
-  /** Names of the steps that must be seen; the first is the entry step. */
-  steps: string[];
-  feeds: ApplicationFeed[];
-  /** Requests in the window that is shown, at the place where the subject is measured. */
-  validInWindow: number;
-  objectives: ObjectiveResult[];
-  limits: StateLimits;
-  /** Further reasons why part of the subject cannot be seen. */
-  problems?: string[];
-}
-
-/** The state and why, the worst reason first. */
-export interface StateResult {
-  state: PathState;
-  reasons: string[];
-}
-
-function duration(seconds: number): string {
-  if (seconds < 120) {
-    return `${Math.round(seconds)} s`;
-  }
-  if (seconds < 7200) {
-    return `${Math.round(seconds / 60)} min`;
-  }
-  return seconds < 172_800
-    ? `${Math.round(seconds / 3600)} h`
-    : `${Math.round(seconds / 86_400)} days`;
-}
-
-function days(count: number): string {
-  return count === 1 ? 'day' : `${count} days`;
-}
-
-function percent(value: number): string {
-  return `${Number(value.toFixed(3))} %`;
 }
 
 /** Name of an objective for people, for example `availability 99.9 % over 28 days`. */
@@ -198,136 +136,4 @@ export function describeObjective(objective: CriticalPathObjective): string {
     default:
       return `availability ${objective.target} % over ${over}`;
   }
-}
-
-/**
- * The state of a path, or of one application of it, over its data. The first
- * rule that applies gives the state; the reasons of all others follow.
- *
- * 1. `exhausted`: an error budget is spent. Bad news is never hidden by a feed
- *    that went away since.
- * 2. `unknown`: the catalog does not have a component of the path, or an
- *    application was never answered for by its source.
- * 3. `no-data`: not one request in the window.
- * 4. `unknown`: none of the applications of a step has any data.
- * 5. `stale`: an application's feed is older than `staleAfter`, or a step has
- *    seen no request for `quietAfter`.
- * 6. `no-data`: an objective has no request in its own window.
- * 7. `at-risk`: less than a quarter of a budget is left, or throughput is
- *    below its target.
- * 8. `no-objective`: measured, but there is nothing to hold it against.
- * 9. `healthy`.
- *
- * An application that joined a step and has no requests yet does not change a
- * path whose other applications serve that step.
- */
-export function evaluateState(input: StateInput): StateResult {
-  const { feeds, limits } = input;
-  const found: { state: PathState; reason: string }[] = [];
-  const add = (state: PathState, reason: string) =>
-    found.push({ state, reason });
-  const judged = input.objectives.map(result => ({
-    result,
-    name: describeObjective(result.objective),
-  }));
-
-  for (const { result, name } of judged) {
-    if (result.budgetRemaining !== null && result.budgetRemaining <= 0) {
-      add(
-        'exhausted',
-        `error budget spent: ${name}, measured ${percent(result.actual ?? 0)}`,
-      );
-    }
-  }
-  for (const feed of feeds) {
-    if (!feed.known) {
-      add('unknown', `the catalog has no ${feed.label}`);
-    } else if (feed.ageSeconds === undefined) {
-      add(
-        'unknown',
-        `${feed.label} was never measured${
-          feed.lastError ? `: ${feed.lastError}` : ''
-        }`,
-      );
-    }
-  }
-  for (const problem of input.problems ?? []) {
-    add('unknown', problem);
-  }
-  if (feeds.length === 0) {
-    add('unknown', 'no application serves it');
-  }
-  if (!(input.validInWindow > 0)) {
-    add('no-data', 'no requests in the window');
-  }
-  for (const step of input.steps) {
-    const serving = feeds.filter(f => f.known && f.steps.includes(step));
-    if (
-      serving.length > 0 &&
-      serving.every(f => f.quietSeconds === undefined)
-    ) {
-      add('unknown', `step ${step} has no data`);
-    }
-  }
-  for (const feed of feeds) {
-    if (
-      feed.known &&
-      feed.ageSeconds !== undefined &&
-      !(feed.ageSeconds <= limits.staleAfterSeconds)
-    ) {
-      add(
-        'stale',
-        `${feed.label} was last measured ${duration(feed.ageSeconds)} ago${
-          feed.lastError ? `: ${feed.lastError}` : ''
-        }`,
-      );
-    }
-  }
-  for (const step of input.steps) {
-    const quiet = feeds
-      .filter(f => f.steps.includes(step) && f.quietSeconds !== undefined)
-      .map(f => f.quietSeconds!);
-    if (quiet.length > 0 && !(Math.min(...quiet) <= limits.quietAfterSeconds)) {
-      add(
-        'stale',
-        `no requests at step ${step} for ${duration(Math.min(...quiet))}`,
-      );
-    }
-  }
-  for (const { result, name } of judged) {
-    if (result.actual === null) {
-      add(
-        'no-data',
-        `no requests in the last ${days(
-          result.objective.windowDays,
-        )} to judge ${name}`,
-      );
-    }
-  }
-  for (const { result, name } of judged) {
-    if (
-      result.budgetRemaining !== null &&
-      result.budgetRemaining > 0 &&
-      result.budgetRemaining < AT_RISK_BUDGET
-    ) {
-      add(
-        'at-risk',
-        `${percent(
-          result.budgetRemaining * 100,
-        )} of the error budget left: ${name}`,
-      );
-    } else if (result.budgetRemaining === null && result.met === false) {
-      add(
-        'at-risk',
-        `missed: ${name}, measured ${Number((result.actual ?? 0).toFixed(2))}`,
-      );
-    }
-  }
-  if (input.objectives.length === 0) {
-    add('no-objective', 'no objective is set');
-  }
-  return {
-    state: found[0]?.state ?? 'healthy',
-    reasons: found.map(f => f.reason),
-  };
 }
