@@ -27,6 +27,20 @@ export interface Config {
        */
       maxRequests?: number;
     };
+    /** Deployments and incidents, from sources that know them. */
+    changes?: {
+      /**
+       * How often they are read. Each time what is new is read, with the half
+       * hour before it again; the first time as far back as `collector.backfill`.
+       * Default: every minute, at most 10 minutes.
+       */
+      schedule?: SchedulerServiceTaskScheduleDefinitionConfig;
+    };
+    /** Service levels that people keep at a source, held against our own figures. */
+    serviceLevels?: {
+      /** How often they are read. Default: every 30 minutes, at most 15 minutes. */
+      schedule?: SchedulerServiceTaskScheduleDefinitionConfig;
+    };
     /** A feed that its source has not answered for this long is stale. Default: 5 minutes. */
     staleAfter?: HumanDuration | string;
     /**
@@ -44,6 +58,8 @@ export interface Config {
        * 400 days; at least as long as hours.
        */
       days?: HumanDuration | string;
+      /** How long deployments, chaos runs and incidents are kept. Default: 400 days; at least 31 days. */
+      changes?: HumanDuration | string;
     };
   };
 }

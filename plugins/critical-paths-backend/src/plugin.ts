@@ -11,6 +11,9 @@ import {
 } from '@rocket/plugin-critical-paths-node';
 import { readFile } from 'fs/promises';
 import { parse } from 'yaml';
+import { ChangeCollector } from './changes/ChangeCollector';
+import { DatabaseChangeStore } from './changes/DatabaseChangeStore';
+import { ServiceLevelCollector } from './changes/ServiceLevelCollector';
 import { Collector } from './collector/Collector';
 import { scheduleCollection } from './collector/schedule';
 import { FigureService } from './service/FigureService';
@@ -60,6 +63,9 @@ export const criticalPathsPlugin = createBackendPlugin({
           settings,
           logger,
         });
+        const changeStore = new DatabaseChangeStore(
+          await deps.database.getClient(),
+        );
         const figures = new FigureService({ store, directory, settings });
         const service = new PathService({
           figures,
@@ -70,7 +76,22 @@ export const criticalPathsPlugin = createBackendPlugin({
         deps.permissionsRegistry.addPermissions(criticalPathsPermissions);
         const { collect } = await scheduleCollection({
           collector,
+          changeCollector: new ChangeCollector({
+            store: changeStore,
+            directory,
+            sources,
+            settings,
+            logger,
+          }),
+          serviceLevelCollector: new ServiceLevelCollector({
+            store: changeStore,
+            signals: store,
+            directory,
+            sources,
+            logger,
+          }),
           store,
+          changeStore,
           settings,
           logger,
           scheduler: deps.scheduler,

@@ -17,6 +17,10 @@ export interface CriticalPathsSettings {
   maxRequests: number;
   staleAfterSeconds: number;
   quietAfterSeconds: number;
+  /** When deployments and incidents are read. */
+  changesSchedule: SchedulerServiceTaskScheduleDefinition;
+  /** When service levels of the sources are read. */
+  serviceLevelsSchedule: SchedulerServiceTaskScheduleDefinition;
   retentionMinutes: {
     /** Minutes that minute rows are kept for. */
     minutes: number;
@@ -24,6 +28,8 @@ export interface CriticalPathsSettings {
     hours: number;
     /** Minutes that day rows are kept for. */
     days: number;
+    /** Minutes that deployments, chaos runs and incidents are kept for. */
+    changes: number;
   };
 }
 
@@ -53,6 +59,15 @@ export function readSettings(root: RootConfigService): CriticalPathsSettings {
     }
     return value;
   };
+  const schedule = (
+    key: string,
+    fallback: SchedulerServiceTaskScheduleDefinition,
+  ) =>
+    config?.has(key)
+      ? readSchedulerServiceTaskScheduleDefinitionFromConfig(
+          config.getConfig(key),
+        )
+      : fallback;
   const maxRequests = config?.getOptionalNumber('collector.maxRequests') ?? 40;
   if (!Number.isInteger(maxRequests) || maxRequests < 1) {
     throw new InputError(
@@ -65,11 +80,20 @@ export function readSettings(root: RootConfigService): CriticalPathsSettings {
     { min: 31 * 86_400 },
   );
   return {
-    schedule: config?.has('collector.schedule')
-      ? readSchedulerServiceTaskScheduleDefinitionFromConfig(
-          config.getConfig('collector.schedule'),
-        )
-      : { frequency: { seconds: 15 }, timeout: { minutes: 10 } },
+    schedule: schedule('collector.schedule', {
+      frequency: { seconds: 15 },
+      timeout: { minutes: 10 },
+    }),
+    changesSchedule: schedule('changes.schedule', {
+      frequency: { minutes: 1 },
+      timeout: { minutes: 10 },
+      initialDelay: { seconds: 5 },
+    }),
+    serviceLevelsSchedule: schedule('serviceLevels.schedule', {
+      frequency: { minutes: 30 },
+      timeout: { minutes: 15 },
+      initialDelay: { minutes: 1 },
+    }),
     delaySeconds: seconds('collector.delay', { seconds: 15 }, { max: 3600 }),
     correctionMinutes: Math.ceil(
       seconds('collector.correction', { minutes: 5 }, { max: 5 * 3600 }) / 60,
@@ -92,6 +116,9 @@ export function readSettings(root: RootConfigService): CriticalPathsSettings {
           { seconds: Math.max(hoursKept, 400 * 86_400) },
           { min: hoursKept },
         ) / 60,
+      ),
+      changes: Math.floor(
+        seconds('retention.changes', { days: 400 }, { min: 31 * 86_400 }) / 60,
       ),
     },
   };

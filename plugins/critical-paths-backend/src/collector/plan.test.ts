@@ -9,7 +9,12 @@ const series = (covered: [number, number][]) =>
   [{ id: 1, covered } as Series].map(one => ({ ...one }));
 const settings = (backfillDays: number) => ({
   backfillMinutes: backfillDays * DAY,
-  retentionMinutes: { minutes: 3 * DAY, hours: 100 * DAY, days: 400 * DAY },
+  retentionMinutes: {
+    minutes: 3 * DAY,
+    hours: 100 * DAY,
+    days: 400 * DAY,
+    changes: 400 * DAY,
+  },
 });
 
 describe('planBackfill', () => {
