@@ -44,7 +44,12 @@ function code(text: string): string {
       'utf8',
     ),
   );
-  return format(text, { ...style, parser: 'typescript' });
+  // Prettier 3 in a rendered repository puts commas after arguments as well.
+  return format(text, {
+    trailingComma: 'all',
+    ...style,
+    parser: 'typescript',
+  });
 }
 
 function catalogue(): CatalogueEntry[] {

@@ -17,5 +17,5 @@ const BY_EXPONENT: [number, string][] = [
 
 /** Currency code to the number of digits of its minor unit. The table `currency` holds the same. */
 export const CURRENCY_EXPONENTS: ReadonlyMap<string, number> = new Map(
-  BY_EXPONENT.flatMap(([exponent, codes]) => codes.split(' ').map(currency => [currency, exponent] as const))
+  BY_EXPONENT.flatMap(([exponent, codes]) => codes.split(' ').map(currency => [currency, exponent] as const)),
 );
