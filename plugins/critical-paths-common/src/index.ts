@@ -9,3 +9,5 @@ export * from './states';
 export * from './attribution';
 export * from './parse';
 export * from './members';
+export * from './workflow';
+export * from './workflowValues';

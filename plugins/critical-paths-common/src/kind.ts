@@ -1,4 +1,5 @@
 import type { Entity } from '@backstage/catalog-model';
+import type { Workflow } from './workflow';
 
 /** The API version of every Rocket entity kind in this release. */
 export const CRITICAL_PATH_API_VERSION = 'rocket.internal/v1alpha1';
@@ -99,5 +100,7 @@ export interface CriticalPathEntityV1alpha1 extends Entity {
     aggregation?: Aggregation;
     steps: CriticalPathStep[];
     objectives?: CriticalPathObjective[];
+    /** Synthetic workflows that walk the path on a schedule. */
+    workflows?: Workflow[];
   };
 }

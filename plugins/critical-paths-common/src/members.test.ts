@@ -89,6 +89,7 @@ describe('parseCriticalPath', () => {
         },
       ],
       objectives: [],
+      workflows: [],
     });
   });
 

@@ -14,69 +14,24 @@ import {
   type Aggregation,
   type CriticalPathObjective,
 } from './kind';
+import {
+  dashedName,
+  isName,
+  oneOf,
+  positive,
+  refText,
+  strictObject,
+  text,
+} from './schema';
+import type { ParsedWorkflow } from './workflow';
+import { completeWorkflows, workflowsSchema } from './workflowSchema';
+
+export { isEntityRef } from './schema';
 
 /** Id of the telemetry source that a step uses when it names none. */
 export const DEFAULT_TELEMETRY_SOURCE = 'newrelic';
 
 const LIFECYCLES = ['experimental', 'production', 'deprecated'];
-const NAME = /^[a-zA-Z0-9]([-_.a-zA-Z0-9]*[a-zA-Z0-9])?$/;
-const STEP_NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
-
-function isName(value: string): boolean {
-  return value.length <= 63 && NAME.test(value);
-}
-
-/** True when the text has the form `[kind:][namespace/]name` of an entity ref. */
-export function isEntityRef(value: string): boolean {
-  const match = /^(?:([^:/]+):)?(?:([^:/]+)\/)?([^:/]+)$/.exec(value);
-  return Boolean(
-    match &&
-      (match[1] === undefined || /^[a-zA-Z][a-zA-Z0-9]*$/.test(match[1])) &&
-      (match[2] === undefined || isName(match[2])) &&
-      isName(match[3]),
-  );
-}
-
-function refText(expected: string, kinds: string[]) {
-  const error = `must be an entity ref of ${expected}`;
-  return z.string({ error }).refine(
-    value => {
-      if (!isEntityRef(value)) {
-        return false;
-      }
-      const kind = value.includes(':') ? value.split(':')[0].toLowerCase() : '';
-      return kind === '' || kinds.includes(kind);
-    },
-    { error },
-  );
-}
-
-function text(expected: string, max = 253) {
-  const error = `must be ${expected}`;
-  return z
-    .string({ error })
-    .refine(v => v.trim().length > 0 && v.length <= max, { error });
-}
-
-function oneOf(values: readonly (string | number)[]): string {
-  const words = values.map(String);
-  return `${words.slice(0, -1).join(', ')} or ${words[words.length - 1]}`;
-}
-
-/** Appends the list of allowed keys, so that a typing error explains itself. */
-function strictObject<T extends z.ZodRawShape>(shape: T) {
-  return z.strictObject(shape, {
-    error: issue =>
-      issue.code === 'unrecognized_keys'
-        ? `has no field ${issue.keys.join(', ')}; it may have ${oneOf(
-            Object.keys(shape),
-          )}`
-        : 'must be an object',
-  });
-}
-
-const positive = (error: string) =>
-  z.number({ error }).refine(v => Number.isFinite(v) && v > 0, { error });
 
 const telemetrySchema = strictObject({
   source: text('the id of a telemetry source, for example newrelic').optional(),
@@ -85,14 +40,8 @@ const telemetrySchema = strictObject({
   criticalPath: text('a value of the attribute criticalPath').optional(),
 });
 
-const stepNameError =
-  'must be lower-case letters, digits and dashes, at most 63 characters';
-
 const stepSchema = strictObject({
-  name: z
-    .string({ error: stepNameError })
-    .refine(v => v.length <= 63 && STEP_NAME.test(v), { error: stepNameError })
-    .optional(),
+  name: dashedName.optional(),
   title: text('a text of at most 100 characters', 100).optional(),
   component: refText('a Component, for example component:default/ledger', [
     'component',
@@ -192,6 +141,7 @@ const entitySchema = z.looseObject({
         .array(objectiveSchema, { error: 'must be a list of objectives' })
         .max(20, { error: 'must be a list of at most 20 objectives' })
         .optional(),
+      workflows: workflowsSchema.optional(),
     },
     { error: 'must be an object' },
   ),
@@ -228,6 +178,8 @@ export interface ParsedCriticalPath {
   aggregation: Aggregation;
   steps: ParsedStep[];
   objectives: CriticalPathObjective[];
+  /** Synthetic workflows. */
+  workflows: ParsedWorkflow[];
 }
 
 /** One thing that is wrong with an entity. */
@@ -379,5 +331,8 @@ export function parseCriticalPath(entity: Entity): ParsedCriticalPath {
     aggregation,
     steps,
     objectives: (spec.objectives ?? []) as CriticalPathObjective[],
+    workflows: completeWorkflows(spec.workflows ?? [], ref =>
+      complete(ref, 'component'),
+    ),
   };
 }
