@@ -5,7 +5,8 @@ const milliseconds = z.number().int().nonnegative();
 
 /**
  * One way to misbehave. Kinds that concern the whole request: `http429`,
- * `http500`, `badKey` (HTTP 401) and `slow`. Kinds that concern one NRQL query:
+ * `http500`, `badKey` (HTTP 401), `slow`, and `down`, which breaks the
+ * connection off without an answer. Kinds that concern one NRQL query:
  * `timeout`, `serverError`, `partialError` and `nullResult`. `gap` hides events.
  */
 export const misbehaviourSchema = z
@@ -15,6 +16,7 @@ export const misbehaviourSchema = z
       'http500',
       'badKey',
       'slow',
+      'down',
       'timeout',
       'serverError',
       'partialError',
@@ -53,7 +55,7 @@ export type QueryFault =
   | { kind: 'error'; message: string; errorClass: string; delayMs: number }
   | { kind: 'null'; delayMs: number };
 
-const REQUEST_KINDS = ['http429', 'http500', 'badKey', 'slow'];
+const REQUEST_KINDS = ['http429', 'http500', 'badKey', 'slow', 'down'];
 const FAULTS: Record<string, { errorClass: string; message: string }> = {
   timeout: {
     errorClass: 'TIMEOUT',

@@ -80,7 +80,9 @@ export function createNerdGraphHandler(options: NerdGraphOptions): {
     rate.minute === Math.floor(now() / 60_000) &&
     (rate.counts.get(accountId) ?? 0) >= QUERIES_PER_MINUTE;
 
-  async function answer(req: IncomingMessage): Promise<[number, unknown]> {
+  async function answer(
+    req: IncomingMessage,
+  ): Promise<[number, unknown] | undefined> {
     if (req.method !== 'POST') throw new HttpError(405, 'Use POST');
     const key = req.headers['api-key'];
     const account = store.accountForApiKey(
@@ -88,6 +90,10 @@ export function createNerdGraphHandler(options: NerdGraphOptions): {
     );
     if (!account) return [401, BAD_KEY_BODY];
     const fault = misbehaviour.takeForRequest();
+    if (fault?.kind === 'down') {
+      req.socket.destroy();
+      return undefined;
+    }
     if (fault) {
       const status = await misbehave(fault);
       if (status) return status;
@@ -160,11 +166,11 @@ export function createNerdGraphHandler(options: NerdGraphOptions): {
       const running = (concurrent.get(key) ?? 0) + 1;
       concurrent.set(key, running);
       try {
-        const [status, body] =
+        const answered: [number, unknown] | undefined =
           running > MAX_CONCURRENT
             ? [429, { errors: [{ message: 'Too many concurrent requests' }] }]
             : await answer(req);
-        sendJson(res, status, body);
+        if (answered) sendJson(res, ...answered);
       } catch (error) {
         const status = error instanceof HttpError ? error.status : 500;
         if (status === 500) {

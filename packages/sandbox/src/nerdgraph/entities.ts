@@ -1,5 +1,11 @@
 import { runNrql } from '../nrql/runNrql';
-import { Application, EventStore, SandboxAccount } from '../store/EventStore';
+import {
+  Application,
+  EventStore,
+  SandboxAccount,
+  ServiceLevel,
+} from '../store/EventStore';
+import { indicatorOf, serviceLevelTags } from './serviceLevels';
 import { entityFilter, SearchableEntity } from './entitySearch';
 import { nerdGraphError } from './errors';
 
@@ -41,8 +47,38 @@ export class Entities {
     return found.sort((a, b) => (a.appName < b.appName ? -1 : 1));
   }
 
+  /** Service levels that a search finds; they are entities of their own. */
+  searchServiceLevels(query: string): ServiceLevel[] {
+    const filter = query.trim() === '' ? () => true : entityFilter(query);
+    return this.store.serviceLevels.list().filter(
+      level =>
+        level.accountId === this.account.id &&
+        filter({
+          properties: {
+            id: level.guid,
+            accountId: String(level.accountId),
+            name: level.name,
+            domain: 'EXT',
+            domainId: level.id,
+            type: 'SERVICE_LEVEL',
+            alertSeverity: 'NOT_CONFIGURED',
+            reporting: 'true',
+          },
+          tags: new Map(
+            serviceLevelTags(level).map(({ key, values }) => [
+              key.toLowerCase(),
+              values,
+            ]),
+          ),
+        }),
+    );
+  }
+
   /** A page of a search. A cursor is opaque; null ends the pages. */
-  page(found: Application[], cursor: string | null | undefined) {
+  page(
+    found: (Application | ServiceLevel)[],
+    cursor: string | null | undefined,
+  ) {
     let offset = 0;
     if (cursor) {
       offset = Number(Buffer.from(cursor, 'base64').toString());
@@ -56,7 +92,11 @@ export class Entities {
         end < found.length ? Buffer.from(String(end)).toString('base64') : null,
       entities: found
         .slice(offset, end)
-        .map(application => this.show(application, true)),
+        .map(entity =>
+          'indicator' in entity
+            ? this.showServiceLevel(entity)
+            : this.show(entity, true),
+        ),
     };
   }
 
@@ -83,6 +123,15 @@ export class Entities {
         values,
       })),
       goldenMetrics: { metrics: goldenMetrics(appName) },
+      serviceLevel: () => {
+        const levels = this.store.serviceLevels.ofApplication(guid);
+        return {
+          indicators:
+            levels.length > 0
+              ? levels.map(level => indicatorOf(level, this.account))
+              : null,
+        };
+      },
       reporting: async () => this.reporting(application),
       apmSummary: async () => {
         const signals = (await this.allSignals()).get(appName);
@@ -95,6 +144,24 @@ export class Entities {
           webThroughput: signals.rpm,
         };
       },
+    };
+  }
+
+  private showServiceLevel(level: ServiceLevel) {
+    return {
+      __typename: 'ExternalEntityOutline',
+      guid: level.guid,
+      accountId: level.accountId,
+      account: { id: level.accountId, name: this.account.name },
+      name: level.name,
+      domain: 'EXT',
+      type: 'SERVICE_LEVEL',
+      entityType: 'EXTERNAL_ENTITY',
+      alertSeverity: 'NOT_CONFIGURED',
+      reporting: true,
+      permalink: `https://one.newrelic.com/redirect/entity/${level.guid}`,
+      tags: serviceLevelTags(level),
+      goldenMetrics: { metrics: [] },
     };
   }
 

@@ -87,7 +87,10 @@ export function createRoot(scope: RequestScope) {
       return guids.flatMap(guid => (guid && show(guid)) || []);
     },
     entitySearch: async ({ query }: { query?: string | null }) => {
-      const found = await entities.search(query ?? '');
+      const found = [
+        ...(await entities.search(query ?? '')),
+        ...entities.searchServiceLevels(query ?? ''),
+      ];
       return {
         count: found.length,
         query: query ?? '',

@@ -107,6 +107,7 @@ export const SDL = /* GraphQL */ `
 
   enum EntityType {
     APM_APPLICATION_ENTITY
+    EXTERNAL_ENTITY
   }
 
   enum EntityAlertSeverity {
@@ -193,6 +194,94 @@ export const SDL = /* GraphQL */ `
       timeout: Seconds
       async: Boolean
     ): NrdbResultContainer
+    serviceLevel: ServiceLevelDefinition
+  }
+
+  type ExternalEntityOutline implements EntityOutline & AlertableEntityOutline {
+    guid: EntityGuid
+    accountId: Int
+    account: AccountOutline
+    name: String
+    domain: String
+    type: String
+    entityType: EntityType
+    reporting: Boolean
+    permalink: String
+    tags: [EntityTag]
+    goldenMetrics: EntityGoldenContextScopedGoldenMetrics
+    alertSeverity: EntityAlertSeverity
+  }
+
+  type ServiceLevelDefinition {
+    "Null, not empty, when there are none."
+    indicators: [ServiceLevelIndicator!]
+  }
+
+  type ServiceLevelIndicator {
+    id: ID
+    guid: EntityGuid
+    name: String
+    description: String
+    "The application that it is attached to."
+    entityGuid: EntityGuid
+    createdAt: EpochMilliseconds
+    events: ServiceLevelEvents
+    objectives: [ServiceLevelObjective!]
+    resultQueries: ServiceLevelIndicatorResultQueries
+  }
+
+  type ServiceLevelEvents {
+    account: AccountOutline
+    validEvents: ServiceLevelEventsQuery
+    goodEvents: ServiceLevelEventsQuery
+    badEvents: ServiceLevelEventsQuery
+  }
+
+  type ServiceLevelEventsQuery {
+    from: Nrql
+    where: Nrql
+    select: ServiceLevelEventsQuerySelect
+  }
+
+  type ServiceLevelEventsQuerySelect {
+    attribute: String
+    function: String
+    threshold: Float
+  }
+
+  type ServiceLevelObjective {
+    name: String
+    description: String
+    target: Float
+    timeWindow: ServiceLevelObjectiveTimeWindow
+    resultQueries: ServiceLevelObjectiveResultQueries
+  }
+
+  type ServiceLevelObjectiveTimeWindow {
+    rolling: ServiceLevelObjectiveRollingTimeWindow
+  }
+
+  type ServiceLevelObjectiveRollingTimeWindow {
+    count: Int
+    unit: ServiceLevelObjectiveRollingTimeWindowUnit
+  }
+
+  enum ServiceLevelObjectiveRollingTimeWindowUnit {
+    DAY
+  }
+
+  type ServiceLevelObjectiveResultQueries {
+    attainment: ServiceLevelResultQuery
+  }
+
+  type ServiceLevelIndicatorResultQueries {
+    indicator: ServiceLevelResultQuery
+    goodEvents: ServiceLevelResultQuery
+    validEvents: ServiceLevelResultQuery
+  }
+
+  type ServiceLevelResultQuery {
+    nrql: Nrql
   }
 
   type ApmApplicationEntityOutline implements EntityOutline & AlertableEntityOutline {
@@ -230,6 +319,7 @@ export const SDL = /* GraphQL */ `
       timeout: Seconds
       async: Boolean
     ): NrdbResultContainer
+    serviceLevel: ServiceLevelDefinition
     alertSeverity: EntityAlertSeverity
     applicationId: Int
     language: String

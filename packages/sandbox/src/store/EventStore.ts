@@ -4,12 +4,14 @@ import {
   ApplicationRegistration,
   Applications,
 } from './applications';
+import { ServiceLevels } from './serviceLevels';
 import { AttributeValue } from './Column';
 import { Journal } from './Journal';
 import { Segment } from './Segment';
 
 export type { AttributeValue } from './Column';
 export type { Application, ApplicationRegistration } from './applications';
+export type { ServiceLevel } from './serviceLevels';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -83,6 +85,7 @@ interface Table {
 export class EventStore {
   readonly accounts: readonly SandboxAccount[];
   readonly applications = new Applications();
+  readonly serviceLevels = new ServiceLevels();
   private readonly tables = new Map<number, Map<string, Table>>();
   private readonly retentionMs: number;
   private readonly journal: Journal | undefined;

@@ -1,6 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SandboxLogger } from '../ingest/types';
 import type { EventStore, RowWriter } from '../store/EventStore';
+import {
+  SERVICE_LEVEL_ATTRIBUTES,
+  ServiceLevelCounter,
+} from './ServiceLevelCounter';
 import type { TrafficModel } from './TrafficModel';
 import type { TrafficScenario } from './scenario';
 
@@ -26,7 +30,7 @@ const ATTRIBUTES = [
 /** The part of the event store that generated traffic goes to. */
 export type TrafficStore = Pick<
   EventStore,
-  'append' | 'compact' | 'registerApplication' | 'writer'
+  'append' | 'compact' | 'registerApplication' | 'serviceLevels' | 'writer'
 >;
 
 export interface TrafficOptions {
@@ -74,6 +78,7 @@ export class Player {
   #events = 0;
   #stopped = false;
   #minute: { minute: number; requests: ReturnType<TrafficModel['requestsOf']> };
+  readonly #serviceLevels: ServiceLevelCounter;
 
   constructor(
     options: TrafficOptions,
@@ -105,6 +110,30 @@ export class Player {
     this.#cursor =
       Math.floor((startedAt - this.#historyDays * DAY) / MINUTE) * MINUTE - 1;
     this.#minute = { minute: -1, requests: [] };
+    const levels = scenario.serviceLevels.map(level =>
+      options.store.serviceLevels.add({
+        accountId: options.accountId,
+        name: level.name,
+        applicationGuid: this.#guids.get(level.application)!,
+        appName: level.application,
+        path: level.path,
+        indicator:
+          level.thresholdMs === undefined
+            ? { sli: 'availability' }
+            : { sli: 'latency', thresholdMs: level.thresholdMs },
+        target: level.target,
+        windowDays: level.windowDays,
+        createdAt: this.#cursor + 1,
+      }),
+    );
+    this.#serviceLevels = new ServiceLevelCounter(
+      options.store.writer(
+        options.accountId,
+        'Metric',
+        SERVICE_LEVEL_ATTRIBUTES,
+      ),
+      levels,
+    );
   }
 
   start(now: () => number): RunningTraffic {
@@ -171,6 +200,9 @@ export class Player {
       const end = Math.min(to, (minute + 1) * MINUTE - 1);
       this.#write(minute, this.#cursor, end);
       this.#cursor = end;
+      if (end === (minute + 1) * MINUTE - 1) {
+        this.#serviceLevels.count(minute, this.#minute.requests);
+      }
       if (Date.now() >= sliceEnds) {
         if (progress && (end - from) / (to - from) >= quarter / 4) {
           progress((end - from) / (to - from));

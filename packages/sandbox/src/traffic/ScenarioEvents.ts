@@ -11,7 +11,7 @@ const DEPLOYMENT_ERROR_RATE = 0.004;
 
 /** Something that happened to an application: an event of its own type. */
 export interface TrafficMarker {
-  eventType: 'Deployment' | 'NrAiIncident';
+  eventType: 'Deployment' | 'ChangeTrackingEvent' | 'NrAiIncident';
   application: string;
   /** Epoch milliseconds. */
   timestamp: number;
@@ -50,9 +50,9 @@ export class ScenarioEvents {
   markersBetween(fromMs: number, toMs: number): TrafficMarker[] {
     const { deployments, incidents } = this.#scenario.events;
     const markers: TrafficMarker[] = [];
-    for (const { application, when } of deployments) {
-      for (const at of this.#occurrences(when, fromMs, toMs)) {
-        markers.push(this.#deployment(application, at));
+    for (const deployment of deployments) {
+      for (const at of this.#occurrences(deployment.when, fromMs, toMs)) {
+        markers.push(this.#deployment(deployment, at));
       }
     }
     for (const incident of incidents) {
@@ -99,9 +99,10 @@ export class ScenarioEvents {
               ...common,
               event: 'close',
               closeTime,
-              recoveryTime,
+              // Nobody saw it recover when it was closed for another reason.
+              ...(incident.closeCause === 'EVALUATOR' ? { recoveryTime } : {}),
               durationSeconds: (closeTime - openTime) / 1000,
-              closeCause: 'EVALUATOR',
+              closeCause: incident.closeCause,
             },
           });
         }
@@ -110,24 +111,39 @@ export class ScenarioEvents {
     return markers.sort((a, b) => a.timestamp - b.timestamp);
   }
 
-  #deployment(application: string, at: number): TrafficMarker {
+  #deployment(
+    deployment: TrafficScenario['events']['deployments'][number],
+    at: number,
+  ): TrafficMarker {
+    const { application, tracking, user, versionSuffix = '' } = deployment;
     const { year, week } = isoWeek(this.#calendar.dayOf(at));
     const hash = hashInts(this.#seed, hashString(application), at / MINUTE);
     const weekday = new Date(this.#calendar.toLocal(at)).getUTCDay();
+    const version = `${year}.${week}.${weekday}${versionSuffix}`;
+    const details = {
+      version,
+      commit: Array.from({ length: 5 }, (_, i) =>
+        hashInts(hash, i).toString(16).padStart(8, '0'),
+      ).join(''),
+      user,
+      description:
+        deployment.description ?? `Release ${version} of ${application}`,
+    };
+    const id = uuid(hash, at / MINUTE);
     return {
-      eventType: 'Deployment',
+      eventType: tracking === 'event' ? 'ChangeTrackingEvent' : 'Deployment',
       application,
       timestamp: at,
-      attributes: {
-        version: `${year}.${week}.${weekday}`,
-        deploymentType: 'ROLLING',
-        commit: Array.from({ length: 5 }, (_, i) =>
-          hashInts(hash, i).toString(16).padStart(8, '0'),
-        ).join(''),
-        user: 'pipeline',
-        description: `Release ${year}.${week}.${weekday} of ${application}`,
-        deploymentId: uuid(hash, at / MINUTE),
-      },
+      attributes:
+        tracking === 'event'
+          ? {
+              ...details,
+              changeTrackingId: id,
+              category: 'Deployment',
+              type: 'Rolling',
+              categoryAndType: 'Deployment - Rolling',
+            }
+          : { ...details, deploymentType: 'ROLLING', deploymentId: id },
     };
   }
 

@@ -96,10 +96,47 @@ const scenarioSchema = z.strictObject({
       steps: z.array(stepSchema).min(1).max(30),
     }),
   ),
+  /** Service levels that somebody set up in New Relic. */
+  serviceLevels: z
+    .array(
+      z
+        .strictObject({
+          name: z.string().min(1).max(255),
+          application: name,
+          /** Only requests of this path. Default: all requests of the application. */
+          path: name.optional(),
+          sli: z.enum(['availability', 'latency']),
+          /** latency: a request at most this long is good. */
+          thresholdMs: z.number().positive().max(60_000).optional(),
+          /** Percent. */
+          target: z.number().positive().max(100),
+          windowDays: z.union([z.literal(1), z.literal(7), z.literal(28)]),
+        })
+        .refine(
+          level =>
+            (level.sli === 'latency') === (level.thresholdMs !== undefined),
+          { message: 'thresholdMs belongs to latency, and to nothing else' },
+        ),
+    )
+    .default([]),
   events: z
     .strictObject({
       deployments: z
-        .array(z.strictObject({ application: name, when }))
+        .array(
+          z.strictObject({
+            application: name,
+            when,
+            /** Follows the version that is made of the day. */
+            versionSuffix: z
+              .string()
+              .regex(/^[-.+][A-Za-z0-9.+-]{1,40}$/, 'must begin with - . or +')
+              .optional(),
+            description: z.string().min(1).max(1024).optional(),
+            user: z.string().min(1).max(128).default('pipeline'),
+            /** How it was told: by the older Deployment event, or as an event of change tracking. */
+            tracking: z.enum(['deployment', 'event']).default('deployment'),
+          }),
+        )
         .default([]),
       slowdowns: z
         .array(
@@ -123,6 +160,18 @@ const scenarioSchema = z.strictObject({
             condition: z.string().min(1).max(128),
             policy: z.string().min(1).max(128),
             priority: z.enum(['critical', 'warning']).default('critical'),
+            /** Why it ends, in New Relic's words. */
+            closeCause: z
+              .enum([
+                'EVALUATOR',
+                'USER',
+                'EXPIRED',
+                'CONDITION_DELETED',
+                'CONDITION_DISABLED',
+                'CONDITION_MODIFIED',
+                'POLICY_DELETED',
+              ])
+              .default('EVALUATOR'),
           }),
         )
         .default([]),
@@ -226,6 +275,16 @@ function crossReferences(scenario: TrafficScenario): string[] {
       seen.set(step.step, step.share);
     });
   }
+  scenario.serviceLevels.forEach((level, index) => {
+    const at = `serviceLevels.${index}`;
+    knowsApplication(level.application, `${at}.application`);
+    if (
+      level.path !== undefined &&
+      !Object.hasOwn(scenario.paths, level.path)
+    ) {
+      problems.push(`${at}.path: "${level.path}" is not in paths`);
+    }
+  });
   for (const [kind, events] of Object.entries(scenario.events)) {
     events.forEach((event, index) =>
       knowsApplication(
