@@ -1,5 +1,6 @@
 import {
   ApiBlueprint,
+  AppRootElementBlueprint,
   createFrontendPlugin,
   fetchApiRef,
   PageBlueprint,
@@ -11,6 +12,7 @@ import {
 import { HomePageWidgetBlueprint } from '@backstage/plugin-home-react/alpha';
 import { RiRouteLine } from '@remixicon/react';
 import { criticalPathsApiRef } from './api/CriticalPathsApi';
+import { BOARD_PATH, EarlyBoard } from './components/EarlyBoard';
 import { HomeCard } from './components/home/HomeCard';
 import { CriticalPathsClient } from './api/CriticalPathsClient';
 import { pathRouteRef, rootRouteRef } from './routes';
@@ -24,17 +26,28 @@ const api = ApiBlueprint.make({
     }),
 });
 
+const loadPages = () => import('./components/CriticalPathsPages');
+
+// Whoever opens the portal here gets the code of the page while they are being signed in, not after.
+if (globalThis.location?.pathname.includes(BOARD_PATH)) {
+  loadPages().catch(() => {
+    // The page's own attempt will tell.
+  });
+}
+
 const pages = PageBlueprint.make({
   params: {
-    path: '/critical-paths',
+    path: BOARD_PATH,
     title: 'Critical paths',
     icon: <RiRouteLine />,
     routeRef: rootRouteRef,
-    loader: () =>
-      import('./components/CriticalPathsPages').then(m => (
-        <m.CriticalPathsPages />
-      )),
+    loader: () => loadPages().then(m => <m.CriticalPathsPages />),
   },
+});
+
+const earlyBoard = AppRootElementBlueprint.make({
+  name: 'early-board',
+  params: { element: <EarlyBoard /> },
 });
 
 const componentPaths = EntityContentBlueprint.make({
@@ -100,5 +113,13 @@ export const criticalPathsPlugin = createFrontendPlugin({
   icon: <RiRouteLine />,
   info: { packageJson: () => import('../package.json') },
   routes: { root: rootRouteRef, path: pathRouteRef },
-  extensions: [api, pages, componentPaths, pathSummary, domainPaths, homePaths],
+  extensions: [
+    api,
+    pages,
+    earlyBoard,
+    componentPaths,
+    pathSummary,
+    domainPaths,
+    homePaths,
+  ],
 });

@@ -27,7 +27,7 @@ type Waiting = {
 class Connection {
   #socket: Socket | undefined;
   #waiting: Waiting | undefined;
-  #received = Buffer.alloc(0);
+  #received: Buffer = Buffer.alloc(0);
   readonly #host: string;
   readonly #port: number;
   readonly #idle: (connection: Connection) => void;
@@ -69,7 +69,7 @@ class Connection {
     });
     this.#socket = socket;
     this.#received = Buffer.alloc(0);
-    socket.on('data', chunk => this.#receive(chunk));
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       if (this.#socket === socket) {

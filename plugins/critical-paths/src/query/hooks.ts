@@ -8,6 +8,7 @@ import {
 } from '@tanstack/react-query';
 import { useRef } from 'react';
 import { criticalPathsApiRef } from '../api/CriticalPathsApi';
+import { takeEarly } from '../lib/earlyBoard';
 import { REFRESH_SECONDS } from './QueryRoot';
 
 /** An answer of the backend and how far it can be trusted. */
@@ -60,7 +61,8 @@ export function useBoard(window: BoardWindow) {
   return useReading(
     useQuery({
       queryKey: ['board', window],
-      queryFn: ({ signal }) => api.getBoard({ window, signal }),
+      queryFn: ({ signal }) =>
+        takeEarly(window) ?? api.getBoard({ window, signal }),
       placeholderData: keepPreviousData,
     }),
   );

@@ -10,6 +10,7 @@ import {
 import { RiArrowDownSLine, RiArrowUpSLine } from '@remixicon/react';
 import { nextSort, type Sort, type SortKey } from '../../lib/boardView';
 import { budgetText, worstBudget } from '../../lib/figures';
+import { useGrowingRows } from '../../lib/useGrowingRows';
 import { EntityName } from '../shared/EntityName';
 import { SignalFigure } from '../shared/Signals';
 import { BOARD_COLUMNS } from './columns';
@@ -137,6 +138,7 @@ export function BoardTable(
   props: BoardRowsProps & { sort: Sort; onSort: (sort: Sort) => void },
 ) {
   const { rows, window, receivedAt, outdated, busy, sort, onSort } = props;
+  const { shown } = useGrowingRows(rows);
   return (
     <ScrollRegion label="Critical paths, table" className={styles.box}>
       <table className={styles.table} aria-busy={busy}>
@@ -176,7 +178,7 @@ export function BoardTable(
           </tr>
         </thead>
         <tbody>
-          {rows.map(row => (
+          {shown.map(row => (
             <TableRow
               key={row.entityRef}
               row={row}
