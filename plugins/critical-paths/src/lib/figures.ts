@@ -24,11 +24,6 @@ const BUDGET_FIGURES: Record<string, string> = {
   attribution: 'Attribution',
 };
 
-/** Name of a figure that is explained. */
-export function figureLabel(figure: FigureExplanation['figure']): string {
-  return BUDGET_FIGURES[figure] ?? FIGURES[figure as Figure].label;
-}
-
 /** Everything that differs between the signals when they are shown. */
 export interface FigureInfo {
   label: string;
@@ -78,6 +73,11 @@ export const FIGURES: Record<Figure, FigureInfo> = {
     minSpan: 10,
   },
 };
+
+/** Name of a figure that is explained. */
+export function figureLabel(figure: FigureExplanation['figure']): string {
+  return BUDGET_FIGURES[figure] ?? FIGURES[figure as Figure].label;
+}
 
 /** Percentiles that latency can be drawn for. */
 export type Percentile = 'p95' | 'p99';
