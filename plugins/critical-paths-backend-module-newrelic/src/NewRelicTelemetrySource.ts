@@ -5,12 +5,17 @@ import {
   nrqlString,
 } from '@rocket/newrelic-node';
 import type {
+  ChangeFeedRequest,
+  ChangeFeedResponse,
+  ServiceLevelRequest,
+  ServiceLevelResponse,
   TelemetryBucket,
   TelemetryRequest,
   TelemetryResponse,
   TelemetrySource,
   TelemetryTarget,
 } from '@rocket/plugin-critical-paths-node';
+import { NewRelicChanges } from './NewRelicChanges';
 import { type PlannedQuery, planQueries } from './planQueries';
 import { readAnswer } from './readAnswer';
 
@@ -78,9 +83,22 @@ export class NewRelicTelemetrySource implements TelemetrySource {
   readonly id = 'newrelic';
   readonly title = 'New Relic';
   readonly #newrelic: NewRelicService;
+  readonly #changes: NewRelicChanges;
 
   constructor(newrelic: NewRelicService) {
     this.#newrelic = newrelic;
+    this.#changes = new NewRelicChanges(newrelic);
+  }
+
+  /** Deployments from change tracking, incidents from `NrAiIncident`. */
+  async fetchChanges(request: ChangeFeedRequest): Promise<ChangeFeedResponse> {
+    return this.#changes.fetchChanges(request);
+  }
+
+  async fetchServiceLevels(
+    request: ServiceLevelRequest,
+  ): Promise<ServiceLevelResponse> {
+    return this.#changes.fetchServiceLevels(request);
   }
 
   async fetch(request: TelemetryRequest): Promise<TelemetryResponse> {

@@ -154,6 +154,141 @@ describe('criticalPathsModuleNewRelic', () => {
     expect(bodies.length).toBeLessThanOrEqual(40);
   });
 
+  it('needs at most 40 requests for a cycle that also reads changes and service levels', async () => {
+    const source = await start();
+    const hour = 3_600_000;
+    const at = Math.floor((T0 * 1000) / hour) * hour;
+    // Every application has a service level, and all were made on other days.
+    const guids = (account: number) =>
+      targets
+        .filter((_, i) => i % 3 === account - 1)
+        .map(({ appName }) => [
+          `GUID-${appName}-of-forty-four-characters`,
+          appName,
+        ]);
+    const answerFigures = respond;
+    respond = body => {
+      const { query, variables } = body;
+      if (query.includes('entitySearch')) {
+        const account = Number(/accountId = '(\d)'/.exec(variables.query)![1]);
+        return {
+          status: 200,
+          json: {
+            data: {
+              actor: {
+                entitySearch: {
+                  results: {
+                    nextCursor: null,
+                    entities: guids(account).map(([guid]) => ({
+                      guid: `SLI-${guid}`,
+                      tags: [
+                        { key: 'nr.associatedEntityGuid', values: [guid] },
+                      ],
+                    })),
+                  },
+                },
+              },
+            },
+          },
+        };
+      }
+      if (query.includes('serviceLevel')) {
+        const names = new Map([1, 2, 3].flatMap(guids) as [string, string][]);
+        return {
+          status: 200,
+          json: {
+            data: {
+              actor: Object.fromEntries(
+                Object.entries(variables).map(([alias, asked]) => [
+                  alias,
+                  (asked as string[]).map((guid, index) => ({
+                    guid,
+                    name: names.get(guid),
+                    serviceLevel: {
+                      indicators: [
+                        {
+                          guid: `SLI-${guid}`,
+                          name: 'Availability',
+                          createdAt: at - index * 23 * hour,
+                          events: {
+                            validEvents: { where: '' },
+                            goodEvents: { where: 'error IS FALSE' },
+                          },
+                          objectives: [
+                            {
+                              target: 99.9,
+                              timeWindow: {
+                                rolling: {
+                                  count: [28, 7, 1][index % 3],
+                                  unit: 'DAY',
+                                },
+                              },
+                            },
+                          ],
+                        },
+                      ],
+                    },
+                  })),
+                ]),
+              ),
+            },
+          },
+        };
+      }
+      return Object.values(variables).some(
+        value =>
+          typeof value === 'string' && value.includes('FROM Transaction'),
+      )
+        ? answerFigures(body)
+        : {
+            status: 200,
+            json: {
+              data: {
+                actor: {
+                  account: Object.fromEntries(
+                    Object.keys(variables).map(name => [name, { results: [] }]),
+                  ),
+                },
+              },
+            },
+          };
+    };
+    const figures = await source.fetch({
+      targets: targets.map(({ operation, ...target }) => target),
+      from: new Date(T0 * 1000),
+      to: new Date((T0 + 360) * 1000),
+      stepSeconds: 60,
+    });
+    const applications = targets.map(({ key, account, appName }) => ({
+      key,
+      account,
+      appName,
+    }));
+    const changes = await source.fetchChanges!({
+      applications,
+      from: new Date(T0 * 1000),
+      to: new Date((T0 + 1800) * 1000),
+    });
+    const levels = await source.fetchServiceLevels!({
+      applications,
+      at: new Date(at),
+    });
+    expect([figures, changes, levels].map(r => r.failures)).toEqual([
+      [],
+      [],
+      [],
+    ]);
+    expect(levels.levels).toHaveLength(300);
+    expect(figures.requests + changes.requests + levels.requests).toBe(
+      bodies.length,
+    );
+    expect(bodies.length).toBeLessThanOrEqual(40);
+    // What each needs today; raise this knowingly.
+    expect([figures.requests, changes.requests, levels.requests]).toEqual([
+      9, 3, 12,
+    ]);
+  });
+
   it('reports a refused key for exactly the targets of its account', async () => {
     const source = await start();
     const answer = respond;
