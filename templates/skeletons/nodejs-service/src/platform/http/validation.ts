@@ -9,8 +9,8 @@ const addFormats = addFormatsModule as unknown as (ajv: Ajv, formats: string[]) 
 /** Bodies are taken as they are: no unknown field is dropped and no number becomes a text. Only the query is text by nature. */
 export function strictValidators(): FastifySchemaCompiler<FastifySchema> {
   const options = { removeAdditional: false, allErrors: true, strict: false } as const;
-  const body = addFormats(new Ajv({ ...options, coerceTypes: false }), ['uuid', 'date-time']);
-  const text = addFormats(new Ajv({ ...options, coerceTypes: true, useDefaults: true }), ['uuid', 'date-time']);
+  const body = addFormats(new Ajv({ ...options, coerceTypes: false }), ['uuid', 'date-time', 'date']);
+  const text = addFormats(new Ajv({ ...options, coerceTypes: true, useDefaults: true }), ['uuid', 'date-time', 'date']);
   // Headers are in the schema for the document only; idempotency.ts says what is wrong with them.
   return ({ schema, httpPart }) => {
     if (httpPart === 'headers') return () => true;
