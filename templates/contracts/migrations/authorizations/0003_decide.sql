@@ -1,0 +1,314 @@
+-- The decision: one call, one transaction, for one message or a batch of them.
+--
+-- Who decides what. Rule sets are a language, and the service alone reads it (rules.ts, a pure function): from request, card and rule set it
+-- makes `steps`, in which all that cannot race is decided already and the rest is left as comparisons. Here the comparisons are made, on
+-- counters and funds that are locked. So no decision rests on a figure that another one is just changing, and still no rule is written
+-- twice: this file knows sums, counts and dates, but no categories, countries or scores. Card and rule set are not locked; their versions
+-- are compared under the lock of the account, and a message that was planned for others is given back as `stale` to be planned again.
+--
+-- Locks are taken in one order by everyone: keys sorted, network references sorted by hash, spend accounts by id, then states and
+-- counters of those accounts. Therefore no two calls can wait for each other.
+
+-- Compares one after the other and stops at the first that fails. A step is {k, trace, reason, detail, rule, ...}:
+--   static  decided already: `trace` is what was checked, and `reason` is there when it failed
+--   expiry  the card's last day against today (UTC, the clock of the database)
+--   sum     what was approved in `window` before, plus this amount, against `limit`
+--   count   approvals in the hour before, plus this one, against `limit`
+--   total   what the authorization would come to, against `limit`
+--   funds   open-to-buy
+-- reason is NULL when nothing failed. `trace` holds the elements of a JSON array without its brackets.
+CREATE FUNCTION evaluate_steps(
+  p_steps json, p_amount bigint, p_total numeric, p_open bigint, p_now timestamptz, p_expires_on date,
+  p_day numeric, p_week numeric, p_month numeric, p_hour integer,
+  OUT reason text, OUT detail text, OUT rule text, OUT trace text
+) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  step json;
+  kind text;
+  seen text;
+  bound text;
+  passed boolean;
+BEGIN
+  trace := '';
+  FOR step IN SELECT json_array_elements(p_steps) LOOP
+    kind := step->>'k';
+    IF kind = 'static' THEN
+      trace := trace || CASE WHEN trace = '' THEN '' ELSE ',' END || (step->>'trace');
+      IF step->>'reason' IS NULL THEN
+        CONTINUE;
+      END IF;
+      reason := step->>'reason';
+      detail := step->>'detail';
+      rule := step->>'rule';
+      RETURN;
+    END IF;
+    bound := step->>'limit';
+    CASE kind
+      WHEN 'expiry' THEN
+        seen := to_char(p_now AT TIME ZONE 'UTC', 'YYYY-MM-DD');
+        bound := to_char(p_expires_on, 'YYYY-MM-DD');
+        passed := (p_now AT TIME ZONE 'UTC')::date <= p_expires_on;
+      WHEN 'sum' THEN
+        seen := CASE step->>'window' WHEN 'day' THEN p_day WHEN 'week' THEN p_week ELSE p_month END::text;
+        passed := seen::numeric + p_amount <= bound::numeric;
+      WHEN 'count' THEN
+        seen := p_hour::text;
+        passed := p_hour + 1 <= bound::integer;
+      WHEN 'total' THEN
+        seen := (p_total - p_amount)::text;
+        passed := p_total <= bound::numeric;
+      WHEN 'funds' THEN
+        seen := p_open::text;
+        bound := NULL;
+        passed := p_open >= p_amount;
+    END CASE;
+    trace := trace || CASE WHEN trace = '' THEN '' ELSE ',' END || json_strip_nulls(json_build_object(
+      'rule', step->>'rule', 'outcome', CASE WHEN passed THEN 'pass' ELSE 'fail' END,
+      'reasonCode', CASE WHEN NOT passed THEN step->>'reason' END, 'detail', CASE WHEN NOT passed THEN step->>'detail' END,
+      'observed', seen, 'limit', bound))::text;
+    IF NOT passed THEN
+      reason := step->>'reason';
+      detail := step->>'detail';
+      rule := step->>'rule';
+      RETURN;
+    END IF;
+  END LOOP;
+END $$;
+
+-- The beginning of the day, hour, month and week (from Monday) of a moment, UTC.
+CREATE FUNCTION bucket_of(p_window text, p_at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT date_trunc(p_window, p_at, 'UTC')
+$$;
+
+-- Counts an approval. The four rows in the order of the primary key, after the lock of the account.
+CREATE FUNCTION count_approval(p_card uuid, p_amount bigint, p_count integer, p_now timestamptz) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO limit_counter AS c (card_id, "window", bucket, amount, count) VALUES
+    (p_card, 'day', bucket_of('day', p_now), p_amount, p_count),
+    (p_card, 'hour', bucket_of('hour', p_now), p_amount, p_count),
+    (p_card, 'month', bucket_of('month', p_now), p_amount, p_count),
+    (p_card, 'week', bucket_of('week', p_now), p_amount, p_count)
+  ON CONFLICT (card_id, "window", bucket) DO UPDATE SET amount = c.amount + excluded.amount, count = c.count + excluded.count
+$$;
+
+CREATE FUNCTION counters_of(
+  p_card uuid, p_now timestamptz, OUT day numeric, OUT week numeric, OUT month numeric, OUT hour integer
+) LANGUAGE sql STABLE AS $$
+  SELECT coalesce(max(amount) FILTER (WHERE "window" = 'day'), 0), coalesce(max(amount) FILTER (WHERE "window" = 'week'), 0),
+         coalesce(max(amount) FILTER (WHERE "window" = 'month'), 0), coalesce(max(count) FILTER (WHERE "window" = 'hour'), 0)
+    FROM limit_counter
+   WHERE card_id = p_card
+     AND ("window", bucket) IN (('day', bucket_of('day', p_now)), ('hour', bucket_of('hour', p_now)),
+                                ('month', bucket_of('month', p_now)), ('week', bucket_of('week', p_now)))
+$$;
+
+-- Tells others what happened; `data` of the CloudEvent. Never the token of the card.
+CREATE FUNCTION announce(p_type text, a "authorization", e auth_event) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO outbox (topic, aggregate_id, type, payload)
+  VALUES ('authorizations', a.id, p_type, json_build_object(
+    'authorizationId', a.id, 'eventId', e.id, 'seq', e.seq, 'kind', e.kind, 'networkRef', a.network_ref,
+    'cardId', a.card_id, 'spendAccountId', a.spend_account_id,
+    'ledgerAccountId', (SELECT s.ledger_account_id FROM spend_account s WHERE s.id = a.spend_account_id),
+    'amount', json_build_object('value', e.amount::text, 'currency', a.currency),
+    'merchant', a.merchant, 'reasonCode', e.reason_code, 'detail', e.detail, 'rule', e.rule,
+    'final', e.final, 'overdrawn', e.overdrawn, 'reference', e.reference, 'createdAt', iso_utc(e.created_at), 'expiresAt', iso_utc(a.expires_at),
+    'authorization', state_document(e.status, e.authorized, e.captured, e.reversed, e.released, e.held, e.seq)))
+$$;
+
+-- One message, as the service has planned it.
+CREATE TYPE decision_item AS (
+  n integer, client_id text, key text, fingerprint bytea, id uuid, network_ref text, kind text, card_token text,
+  card_id uuid, card_version integer, rule_version integer, candidate_version integer,
+  amount bigint, currency text, merchant json, channel text, metadata json,
+  steps json, candidate_steps json, risk_score smallint, risk_source text,
+  hold_days integer, over_percent integer, over_up_to bigint,
+  -- What is left of the caller's time. NULL: no deadline.
+  deadline_ms integer
+);
+
+-- Decides the messages in the order of `n`. outcome of each:
+--   created   body is the authorization, approved or declined
+--   replayed  the same message was decided before; body is what was answered then
+--   refused   body is the refusal {status, code}, kept with the key
+--   mismatch  the key belongs to another request; no body
+--   stale     planned for another version of card or rule set; nothing was written. body: the facts of the card as they are now
+CREATE FUNCTION authorization_decide(p_items json)
+RETURNS TABLE (n integer, outcome text, replayed boolean, body json)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  began timestamptz := clock_timestamp();
+  items decision_item[];
+  item decision_item;
+  known_key idempotency;
+  known "authorization";
+  holder card;
+  account spend_account;
+  versions record;
+  counted record;
+  verdict record;
+  shadow record;
+  a "authorization";
+  e auth_event;
+  moment timestamptz;
+  open_to_buy bigint;
+BEGIN
+  SELECT array_agg(r ORDER BY r.n) INTO items FROM json_populate_recordset(NULL::decision_item, p_items) r;
+
+  -- A concurrent request with one of these keys waits here until the first one is decided.
+  INSERT INTO idempotency (client_id, key, fingerprint, status, auth_id)
+  SELECT r.client_id, r.key, r.fingerprint, 201, r.id FROM unnest(items) r
+   ORDER BY r.client_id COLLATE "C", r.key COLLATE "C", r.n
+  ON CONFLICT DO NOTHING;
+  -- One of a kind at a time: an authorization, its duplicate, and the reversal that overtook it.
+  PERFORM pg_advisory_xact_lock(1, h.h) FROM (SELECT DISTINCT hashtext(r.network_ref) AS h FROM unnest(items) r ORDER BY 1) h;
+  PERFORM 1 FROM spend_account s
+    WHERE s.id IN (SELECT c.spend_account_id FROM unnest(items) r JOIN card c ON c.token = r.card_token)
+    ORDER BY s.id FOR UPDATE;
+
+  FOREACH item IN ARRAY items LOOP
+    n := item.n;
+    body := NULL;
+    replayed := true;
+    SELECT * INTO known_key FROM idempotency i WHERE i.client_id = item.client_id AND i.key = item.key;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'the key was purged meanwhile' USING ERRCODE = 'serialization_failure';
+    END IF;
+    IF known_key.auth_id IS DISTINCT FROM item.id THEN
+      IF known_key.fingerprint <> item.fingerprint THEN
+        outcome := 'mismatch';
+      ELSIF known_key.status <> 201 THEN
+        outcome := 'refused';
+        body := known_key.response;
+      ELSE
+        outcome := 'replayed';
+        SELECT decision_document(x) INTO body FROM "authorization" x WHERE x.id = known_key.auth_id;
+      END IF;
+      RETURN NEXT;
+      CONTINUE;
+    END IF;
+
+    SELECT * INTO known FROM "authorization" x WHERE x.network_ref = item.network_ref;
+    IF FOUND THEN
+      IF known.fingerprint = item.fingerprint THEN
+        outcome := 'replayed';
+        body := decision_document(known);
+        UPDATE idempotency i SET auth_id = known.id WHERE i.client_id = item.client_id AND i.key = item.key;
+      ELSE
+        outcome := 'refused';
+        replayed := false;
+        body := json_build_object('status', 422, 'code', 'network-ref-mismatch', 'networkRef', item.network_ref);
+        UPDATE idempotency i SET auth_id = NULL, status = 422, response = body
+         WHERE i.client_id = item.client_id AND i.key = item.key;
+      END IF;
+      RETURN NEXT;
+      CONTINUE;
+    END IF;
+
+    replayed := false;
+    holder := NULL;
+    account := NULL;
+    versions := NULL;
+    SELECT c.* INTO holder FROM card c WHERE c.token = item.card_token;
+    SELECT * INTO versions FROM rule_set_now(holder.rule_set_id);
+    IF holder.id IS DISTINCT FROM item.card_id OR holder.version IS DISTINCT FROM item.card_version
+       OR versions.active IS DISTINCT FROM item.rule_version OR versions.candidate IS DISTINCT FROM item.candidate_version THEN
+      outcome := 'stale';
+      body := card_facts(item.card_token, NULL);
+      DELETE FROM idempotency i WHERE i.client_id = item.client_id AND i.key = item.key;
+      RETURN NEXT;
+      CONTINUE;
+    END IF;
+    -- The row is locked by us, so this is how it stands after the items before this one.
+    SELECT s.* INTO account FROM spend_account s WHERE s.id = holder.spend_account_id;
+
+    moment := date_trunc('milliseconds', clock_timestamp());
+    open_to_buy := account.balance + account.credit_limit - account.held - account.unposted;
+    SELECT * INTO counted FROM counters_of(holder.id, moment);
+    shadow := NULL;
+    IF EXISTS (SELECT 1 FROM void_ref v WHERE v.network_ref = item.network_ref) THEN
+      SELECT '96' AS reason, 'reversed-before-authorization' AS detail, 'message.void' AS rule,
+             '{"rule":"message.void","outcome":"fail","reasonCode":"96","detail":"reversed-before-authorization"}' AS trace INTO verdict;
+    -- Time that was spent waiting for locks counts, and only a difference is taken: no two clocks are compared.
+    ELSIF clock_timestamp() - began >= item.deadline_ms * interval '1 millisecond' THEN
+      SELECT '91' AS reason, 'deadline-exceeded' AS detail, 'message.deadline' AS rule,
+             '{"rule":"message.deadline","outcome":"fail","reasonCode":"91","detail":"deadline-exceeded"}' AS trace INTO verdict;
+    ELSE
+      SELECT * INTO verdict FROM evaluate_steps(item.steps, item.amount, item.amount, open_to_buy, moment, holder.expires_on,
+                                                counted.day, counted.week, counted.month, counted.hour);
+      IF item.candidate_steps IS NOT NULL THEN
+        SELECT * INTO shadow FROM evaluate_steps(item.candidate_steps, item.amount, item.amount, open_to_buy, moment,
+                                                 holder.expires_on, counted.day, counted.week, counted.month, counted.hour);
+        INSERT INTO shadow_decision (auth_id, rule_set_id, rule_version, decision, reason_code, rule, trace, created_at)
+        VALUES (item.id, holder.rule_set_id, item.candidate_version,
+                CASE WHEN shadow.reason IS NULL THEN 'APPROVED' ELSE 'DECLINED' END, coalesce(shadow.reason, '00'), shadow.rule,
+                ('[' || shadow.trace || ']')::json, moment);
+      END IF;
+    END IF;
+
+    a := NULL;
+    a.id := item.id;
+    a.network_ref := item.network_ref;
+    a.fingerprint := item.fingerprint;
+    a.kind := item.kind;
+    a.card_token := item.card_token;
+    a.card_id := holder.id;
+    a.spend_account_id := holder.spend_account_id;
+    a.amount := item.amount;
+    a.currency := item.currency;
+    a.merchant := item.merchant;
+    a.channel := item.channel;
+    a.decision := CASE WHEN verdict.reason IS NULL THEN 'APPROVED' ELSE 'DECLINED' END;
+    a.reason_code := coalesce(verdict.reason, '00');
+    a.detail := coalesce(verdict.detail, 'approved');
+    a.rule := verdict.rule;
+    a.trace := ('[' || verdict.trace || ']')::json;
+    a.rule_set_id := holder.rule_set_id;
+    a.rule_version := versions.active;
+    a.risk_score := item.risk_score;
+    a.risk_source := item.risk_source;
+    a.over_percent := item.over_percent;
+    a.over_up_to := item.over_up_to;
+    a.overdrawn := verdict.reason IS NULL AND open_to_buy < item.amount;
+    a.metadata := item.metadata;
+    a.client_id := item.client_id;
+    a.created_at := moment;
+    a.expires_at := CASE WHEN verdict.reason IS NULL THEN moment + item.hold_days * interval '1 day' END;
+    INSERT INTO "authorization" SELECT a.*;
+
+    e := NULL;
+    e.auth_id := a.id;
+    e.seq := 1;
+    e.id := a.id;
+    e.kind := CASE WHEN verdict.reason IS NOT NULL THEN 'DECLINED' WHEN item.kind = 'advice' THEN 'ADVICE' ELSE 'AUTHORIZED' END;
+    e.amount := item.amount;
+    e.reason_code := a.reason_code;
+    e.detail := a.detail;
+    e.rule := a.rule;
+    e.trace := a.trace;
+    e.final := false;
+    e.overdrawn := a.overdrawn;
+    e.client_id := item.client_id;
+    e.key := item.key;
+    e.fingerprint := item.fingerprint;
+    e.created_at := moment;
+    e.status := CASE WHEN verdict.reason IS NULL THEN 'AUTHORIZED' ELSE 'DECLINED' END;
+    e.authorized := CASE WHEN verdict.reason IS NULL THEN item.amount ELSE 0 END;
+    e.captured := 0;
+    e.reversed := 0;
+    e.released := 0;
+    e.held := e.authorized;
+    INSERT INTO auth_event SELECT e.*;
+    INSERT INTO auth_state (auth_id, spend_account_id, authorized, captured, reversed, released, held, status, version, expires_at)
+    VALUES (a.id, a.spend_account_id, e.authorized, 0, 0, 0, e.held, e.status, 1, a.expires_at);
+
+    IF verdict.reason IS NULL THEN
+      UPDATE spend_account s SET held = s.held + item.amount, overdrawn = s.overdrawn OR a.overdrawn WHERE s.id = account.id;
+      PERFORM count_approval(holder.id, item.amount, 1, moment);
+      PERFORM announce('authorization.approved.v1', a, e);
+    ELSE
+      PERFORM announce('authorization.declined.v1', a, e);
+    END IF;
+    outcome := 'created';
+    body := decision_document(a);
+    RETURN NEXT;
+  END LOOP;
+END $$;
