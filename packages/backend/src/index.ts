@@ -1,4 +1,5 @@
 import { createBackend } from '@backstage/backend-defaults';
+import { notificationProcessors } from './notificationProcessors';
 import { rootHttpRouter } from './rootHttpRouter';
 
 const backend = createBackend();
@@ -60,6 +61,7 @@ backend.add(import('@backstage/plugin-kubernetes-backend'));
 // people: settings, notifications, and the events and signals that carry them
 backend.add(import('@backstage/plugin-user-settings-backend'));
 backend.add(import('@backstage/plugin-notifications-backend'));
+backend.add(notificationProcessors);
 backend.add(import('@backstage/plugin-events-backend'));
 backend.add(import('@backstage/plugin-signals-backend'));
 
