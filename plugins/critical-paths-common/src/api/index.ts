@@ -5,3 +5,4 @@ export * from './attribution';
 export * from './changes';
 export * from './policy';
 export * from './history';
+export * from './alerts';
