@@ -1,268 +1,303 @@
--- The only way for the application to write. It has the right to call these functions and to read; nothing else.
--- Each is one statement for the caller, so one transaction and one round trip.
+-- What happens to transactions later: reversal, post, void, expiry; and to accounts: opening, status.
 
--- Locks the accounts, checks the legs, writes the transaction. Returns NULL, or why it was refused (nothing is written then).
-CREATE FUNCTION ledger_write(
-  p_txn uuid, p_kind text, p_target uuid, p_external_ref text, p_effective_at timestamptz, p_actor text, p_metadata jsonb,
-  p_accounts uuid[], p_amounts bigint[], p_currencies text[], p_reverses smallint[]
+-- Takes one key; see idempotency_take.
+CREATE FUNCTION idempotency_take_one(p_client text, p_key text, p_print bytea, p_stale boolean, p_txn uuid) RETURNS text
+LANGUAGE sql AS $$
+  SELECT (idempotency_take(ARRAY[p_client], ARRAY[p_key], ARRAY[p_print], ARRAY[p_stale], ARRAY[p_txn]))[1]
+$$;
+
+-- Keeps a refusal under a key that was taken for this request.
+CREATE FUNCTION idempotency_refuse(p_client text, p_key text, p_refusal json) RETURNS void LANGUAGE sql AS $$
+  UPDATE idempotency SET txn_id = NULL, response = p_refusal, status = refusal_status(p_refusal ->> 'code')
+   WHERE client_id = p_client AND key = p_key
+$$;
+
+-- Writes the transaction that settles p_target: a reversal, the post or the void of a pending one. Balances are locked by the caller.
+-- Lines are those of the target; amounts are signed as in `entry`. Returns NULL, or why it was refused (nothing is written then).
+CREATE FUNCTION settle_write(
+  p_kind text, p_resolution text, p_txn uuid, p_target uuid, p_ref text, p_effective timestamptz, p_actor text, p_metadata json,
+  p_lines smallint[], p_account_nos bigint[], p_amounts bigint[], p_currencies text[]
 ) RETURNS json LANGUAGE plpgsql AS $$
 DECLARE
   refusal json;
+  written timestamptz;
+  moves boolean := p_kind <> 'void';
 BEGIN
-  -- Everyone locks in the order of account_no: no two postings can wait for each other.
-  PERFORM 1
-     FROM account a JOIN account_balance b ON b.account_no = a.no
-    WHERE a.id = ANY (p_accounts)
-    ORDER BY b.account_no
-      FOR UPDATE OF b;
-
-  -- A new statement, so it sees what was committed while we waited for the locks.
+  PERFORM check_txn_id(p_txn);
   WITH leg AS (
-    SELECT l.line, l.account_id, l.amount, l.currency, a.no, a.currency AS own_currency, b.status, b.min_available,
-           b.available,
-           sum(CASE b.normal_side WHEN 'debit' THEN l.amount ELSE -l.amount END) OVER (PARTITION BY l.account_id) AS change
-      FROM unnest(p_accounts, p_amounts, p_currencies) WITH ORDINALITY AS l (account_id, amount, currency, line)
-      LEFT JOIN account a ON a.id = l.account_id
-      LEFT JOIN account_balance b ON b.account_no = a.no
+    SELECT l.line, b.*, l.amount,
+           sum(CASE b.normal_side WHEN 'debit' THEN l.amount ELSE -l.amount END) OVER (PARTITION BY l.no) AS change,
+           sum(greatest(l.amount, 0)) OVER (PARTITION BY l.no) AS more_debits,
+           sum(-least(l.amount, 0)) OVER (PARTITION BY l.no) AS more_credits,
+           CASE b.normal_side WHEN 'debit' THEN b.debits_posted - b.credits_posted - b.credits_pending
+                              ELSE b.credits_posted - b.debits_posted - b.debits_pending END AS available
+      FROM unnest(p_account_nos, p_amounts, p_lines) AS l (no, amount, line)
+      JOIN account_balance b ON b.account_no = l.no
   ), verdict AS (
-    SELECT line, account_id, currency, own_currency, available, min_available, change,
-           CASE
-             WHEN no IS NULL THEN 'account-unknown'
-             WHEN status = 'closed' THEN 'account-closed'
-             WHEN status = 'frozen' THEN 'account-frozen'
-             WHEN own_currency <> currency THEN 'currency-mismatch'
-             WHEN change < 0 AND available + change < min_available THEN 'insufficient-funds'
-           END AS code
+    SELECT *, CASE
+             WHEN NOT moves THEN NULL
+             WHEN status <> 'open' THEN 'account-' || status
+             -- What a post moves was held before; it cannot go beyond the range or the funds.
+             WHEN p_kind = 'post' THEN NULL
+             WHEN debits_posted + debits_pending + more_debits > 9223372036854775807
+               OR credits_posted + credits_pending + more_credits > 9223372036854775807 THEN 'limit-exceeded'
+             WHEN change < 0 AND available + change < min_available THEN 'insufficient-funds' END AS code
       FROM leg
   )
-  SELECT json_build_object(
-           'code', code, 'line', line, 'accountId', account_id, 'currency', own_currency,
-           'available', available::text, 'minAvailable', min_available::text, 'change', change::text)
-    INTO refusal
-    FROM verdict WHERE code IS NOT NULL
-   -- What is wrong with an account comes before what is in it.
+  SELECT json_build_object('code', code, 'accountId', account_id, 'currency', currency, 'available', available::text,
+                           'minAvailable', min_available::text)
+    INTO refusal FROM verdict WHERE code IS NOT NULL
    ORDER BY code = 'insufficient-funds', line LIMIT 1;
   IF FOUND THEN
     RETURN refusal;
   END IF;
 
-  INSERT INTO txn (id, kind, external_ref, effective_at, actor, metadata)
-  VALUES (p_txn, p_kind, p_external_ref, coalesce(p_effective_at, now()), p_actor, p_metadata);
+  SELECT date_trunc('milliseconds', greatest(clock_timestamp(), max(changed_at))) INTO written
+    FROM account_balance WHERE account_no = ANY (p_account_nos);
+  INSERT INTO txn (id, kind, currency, external_ref, effective_at, created_at, actor, metadata)
+  SELECT p_txn, p_kind, CASE WHEN count(DISTINCT c) = 1 THEN min(c) END, p_ref, coalesce(p_effective, written), written, p_actor, p_metadata
+    FROM unnest(p_currencies) AS c;
+  INSERT INTO txn_link (kind, target, txn_id, amount)
+  SELECT CASE p_kind WHEN 'reversal' THEN 'reverses' ELSE 'resolves' END, p_target, p_txn,
+         CASE WHEN moves AND count(DISTINCT u.currency) = 1 THEN sum(greatest(u.amount, 0)) END
+    FROM unnest(p_amounts, p_currencies) AS u (amount, currency);
 
-  IF p_target IS NOT NULL THEN
-    INSERT INTO txn_link (kind, target, txn_id) VALUES ('reverses', p_target, p_txn);
+  IF moves THEN
+    INSERT INTO entry (txn_id, account_no, amount, balance_after, debits_after, account_version, effective_at, line, reverses_line, currency)
+    SELECT p_txn, l.no, l.amount,
+           b.debits_posted - b.credits_posted + sum(l.amount) OVER w,
+           b.debits_posted + sum(greatest(l.amount, 0)) OVER w,
+           b.version + row_number() OVER w, p_effective,
+           CASE p_kind WHEN 'reversal' THEN l.i ELSE l.line END, CASE p_kind WHEN 'reversal' THEN l.line END, l.currency
+      FROM unnest(p_account_nos, p_amounts, p_currencies, p_lines) WITH ORDINALITY AS l (no, amount, currency, line, i)
+      JOIN account_balance b ON b.account_no = l.no
+    WINDOW w AS (PARTITION BY l.no ORDER BY l.i);
+    UPDATE account_balance b
+       SET debits_posted = b.debits_posted + s.debits, credits_posted = b.credits_posted + s.credits, version = b.version + s.n,
+           -- A post gives back what was held in the same update: the two together need no more than what was held.
+           debits_pending = b.debits_pending - s.debits_held, credits_pending = b.credits_pending - s.credits_held,
+           pending_version = b.pending_version + s.n_held, changed_at = written
+      FROM (SELECT x.no, sum(x.debits)::bigint AS debits, sum(x.credits)::bigint AS credits, sum(x.n) AS n,
+                   sum(x.debits_held)::bigint AS debits_held, sum(x.credits_held)::bigint AS credits_held, sum(x.n_held) AS n_held
+              FROM (SELECT l.no, greatest(l.amount, 0) AS debits, -least(l.amount, 0) AS credits, 1 AS n, 0 AS debits_held, 0 AS credits_held,
+                           0 AS n_held
+                      FROM unnest(p_account_nos, p_amounts) AS l (no, amount)
+                    UNION ALL
+                    SELECT p.account_no, 0, 0, 0, CASE p.side WHEN 'debit' THEN p.amount ELSE 0 END,
+                           CASE p.side WHEN 'credit' THEN p.amount ELSE 0 END, 1
+                      FROM pending_entry p WHERE p_kind = 'post' AND p.txn_id = p_target) x
+             GROUP BY x.no) s
+     WHERE b.account_no = s.no;
+  ELSE
+    UPDATE account_balance b
+       SET debits_pending = b.debits_pending - s.debits_held, credits_pending = b.credits_pending - s.credits_held,
+           pending_version = b.pending_version + s.n, changed_at = written
+      FROM (SELECT p.account_no, coalesce(sum(p.amount) FILTER (WHERE p.side = 'debit'), 0)::bigint AS debits_held,
+                   coalesce(sum(p.amount) FILTER (WHERE p.side = 'credit'), 0)::bigint AS credits_held, count(*) AS n
+              FROM pending_entry p WHERE p.txn_id = p_target GROUP BY p.account_no) s
+     WHERE b.account_no = s.account_no;
   END IF;
 
-  INSERT INTO entry (txn_id, line, account_no, currency, amount, balance_after, account_version, reverses_line)
-  SELECT p_txn, l.line, a.no, l.currency, l.amount,
-         b.debits_posted - b.credits_posted + sum(l.amount) OVER w,
-         b.version + row_number() OVER w,
-         l.reverses
-    FROM unnest(p_accounts, p_amounts, p_currencies, p_reverses)
-         WITH ORDINALITY AS l (account_id, amount, currency, reverses, line)
-    JOIN account a ON a.id = l.account_id
-    JOIN account_balance b ON b.account_no = a.no
-  WINDOW w AS (PARTITION BY a.no ORDER BY l.line);
+  IF p_kind <> 'reversal' THEN
+    INSERT INTO txn_resolution (target, txn_id, kind) VALUES (p_target, p_txn, p_resolution);
+    DELETE FROM pending_due WHERE txn_id = p_target;
+    -- After the update above the version counts these rows already.
+    INSERT INTO pending_entry (txn_id, account_no, amount, account_version, line, side, currency)
+    SELECT p_txn, p.account_no, -p.amount,
+           b.pending_version - count(*) OVER (PARTITION BY p.account_no) + row_number() OVER (PARTITION BY p.account_no ORDER BY p.line),
+           p.line, p.side, p.currency
+      FROM pending_entry p JOIN account_balance b ON b.account_no = p.account_no
+     WHERE p.txn_id = p_target;
+  END IF;
 
-  UPDATE account_balance b
-     SET debits_posted = b.debits_posted + s.debits,
-         credits_posted = b.credits_posted + s.credits,
-         version = b.version + s.n
-    FROM (SELECT a.no,
-                 coalesce(sum(l.amount) FILTER (WHERE l.amount > 0), 0)::bigint AS debits,
-                 coalesce(-sum(l.amount) FILTER (WHERE l.amount < 0), 0)::bigint AS credits,
-                 count(*) AS n
-            FROM unnest(p_accounts, p_amounts) AS l (account_id, amount)
-            JOIN account a ON a.id = l.account_id
-           GROUP BY a.no) s
-   WHERE b.account_no = s.no;
+  PERFORM outbox_transactions(ARRAY[p_txn]);
+  PERFORM outbox_balances(ARRAY(SELECT DISTINCT no FROM unnest(p_account_nos) AS no ORDER BY no));
   RETURN NULL;
 END $$;
 
--- Takes the key for this request, or says what was answered to it before.
--- A concurrent request with the same key waits here until the first one is decided.
-CREATE FUNCTION idempotency_begin(
-  p_client text, p_key text, p_fingerprint bytea, p_txn uuid, OUT outcome text, OUT known idempotency
-) LANGUAGE plpgsql AS $$
+-- The accounts of a transaction, locked in the order that everyone locks in. They never change, so they may be looked up before.
+CREATE FUNCTION lock_accounts_of(p_target uuid) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO idempotency (client_id, key, fingerprint, txn_id)
-  VALUES (p_client, p_key, p_fingerprint, p_txn)
-  ON CONFLICT DO NOTHING;
-  IF FOUND THEN
-    outcome := 'new';
-    RETURN;
-  END IF;
-  SELECT * INTO known FROM idempotency i WHERE i.client_id = p_client AND i.key = p_key;
-  outcome := CASE
-    WHEN known.fingerprint <> p_fingerprint THEN 'mismatch'
-    WHEN known.problem IS NOT NULL THEN 'refused'
-    ELSE 'replayed' END;
+  PERFORM 1 FROM account_balance b
+    WHERE b.account_no IN (SELECT e.account_no FROM entry e WHERE e.txn_id = p_target
+                           UNION SELECT p.account_no FROM pending_entry p WHERE p.txn_id = p_target)
+    ORDER BY b.account_no FOR UPDATE;
 END $$;
 
-CREATE FUNCTION idempotency_refuse(p_client text, p_key text, p_problem json) RETURNS void LANGUAGE sql AS $$
-  UPDATE idempotency SET txn_id = NULL, problem = p_problem WHERE client_id = p_client AND key = p_key
-$$;
-
--- outcome: created | replayed (body is the transaction), refused (body is the refusal), mismatch (no body).
-CREATE FUNCTION ledger_post(
-  p_client text, p_key text, p_fingerprint bytea,
-  p_txn uuid, p_kind text, p_external_ref text, p_effective_at timestamptz, p_metadata jsonb,
-  p_accounts uuid[], p_amounts bigint[], p_currencies text[],
-  OUT outcome text, OUT replayed boolean, OUT body json
-) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+-- Takes back (p_kind reversal), posts or voids p_target: the given amounts of the given lines, or all that is left when p_lines is NULL.
+-- state as in idempotency_take; body: for 'fresh' {transaction | refusal}, for 'known' what was decided before.
+CREATE FUNCTION ledger_settle(
+  p_client text, p_key text, p_print bytea, p_stale boolean,
+  p_kind text, p_txn uuid, p_target uuid, p_ref text, p_effective timestamptz, p_metadata json, p_lines smallint[], p_amounts bigint[],
+  OUT state text, OUT body json
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
 DECLARE
-  began record;
-BEGIN
-  SELECT * INTO began FROM idempotency_begin(p_client, p_key, p_fingerprint, p_txn);
-  replayed := began.outcome <> 'new';
-  outcome := began.outcome;
-  IF outcome = 'new' THEN
-    body := ledger_write(p_txn, p_kind, NULL, p_external_ref, p_effective_at, p_client, p_metadata,
-                         p_accounts, p_amounts, p_currencies, NULL);
-    IF body IS NULL THEN
-      outcome := 'created';
-      SELECT d.body INTO body FROM transaction_document d WHERE d.id = p_txn;
-    ELSE
-      outcome := 'refused';
-      PERFORM idempotency_refuse(p_client, p_key, body);
-    END IF;
-  ELSIF outcome = 'replayed' THEN
-    SELECT d.body INTO body FROM transaction_document d WHERE d.id = (began.known).txn_id;
-  ELSIF outcome = 'refused' THEN
-    body := (began.known).problem;
-  END IF;
-END $$;
-
--- Takes back the given amounts of the given lines of p_target, or all that is left when p_lines is NULL.
-CREATE FUNCTION ledger_reverse(
-  p_client text, p_key text, p_fingerprint bytea,
-  p_txn uuid, p_target uuid, p_external_ref text, p_effective_at timestamptz, p_metadata jsonb,
-  p_lines smallint[], p_amounts bigint[],
-  OUT outcome text, OUT replayed boolean, OUT body json
-) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-DECLARE
-  began record;
-  original record;
+  target record;
+  resolution record;
   excess record;
-  accounts uuid[];
+  refusal json;
+  lines smallint[];
+  nos bigint[];
   amounts bigint[];
   currencies text[];
-  lines smallint[];
 BEGIN
-  SELECT * INTO began FROM idempotency_begin(p_client, p_key, p_fingerprint, p_txn);
-  replayed := began.outcome <> 'new';
-  outcome := began.outcome;
-  IF outcome = 'replayed' THEN
-    SELECT d.body INTO body FROM transaction_document d WHERE d.id = (began.known).txn_id;
-    RETURN;
-  ELSIF outcome <> 'new' THEN
-    body := (began.known).problem;
+  -- All who settle the same transaction wait for each other here: they lock the same balances.
+  PERFORM lock_accounts_of(p_target);
+  state := idempotency_take_one(p_client, p_key, p_print, p_stale, p_txn);
+  IF state = 'known' THEN
+    body := (SELECT k.body FROM idempotency_answer k WHERE k.client_id = p_client AND k.key = p_key);
+  END IF;
+  IF state <> 'fresh' THEN
     RETURN;
   END IF;
 
-  -- Reversals of one transaction wait for each other here, before any balance is locked.
-  SELECT t.kind INTO original FROM txn t WHERE t.id = p_target FOR UPDATE;
+  SELECT t.kind, t.expires_at INTO target FROM txn t WHERE t.id = p_target;
   IF NOT FOUND THEN
-    body := json_build_object('code', 'not-found');
-  ELSIF original.kind = 'reversal' THEN
-    body := json_build_object('code', 'not-reversible');
-  ELSIF p_lines IS NOT NULL THEN
-    SELECT w.line, w.amount, r.remaining INTO excess
-      FROM (SELECT u.line, sum(u.amount) AS amount
-              FROM unnest(p_lines, p_amounts) AS u (line, amount) GROUP BY u.line) w
-      LEFT JOIN entry_remaining r ON r.txn_id = p_target AND r.line = w.line
-     WHERE r.remaining IS NULL OR w.amount > r.remaining
-     ORDER BY w.line LIMIT 1;
-    IF FOUND THEN
-      body := json_build_object('code', 'already-reversed', 'line', excess.line,
-                                'requested', excess.amount::text, 'remaining', excess.remaining::text);
+    refusal := json_build_object('code', 'not-found');
+  ELSIF p_kind = 'reversal' THEN
+    IF target.kind NOT IN ('posting', 'fx', 'post') THEN
+      refusal := json_build_object('code', 'not-reversible', 'kind', target.kind);
+    ELSE
+      SELECT w.line, w.amount, r.remaining INTO excess
+        FROM unnest(p_lines, p_amounts) AS w (line, amount)
+        LEFT JOIN entry_remaining r ON r.txn_id = p_target AND r.line = w.line
+       WHERE r.remaining IS NULL OR w.amount > r.remaining
+       ORDER BY w.line LIMIT 1;
+      IF FOUND THEN
+        refusal := json_build_object('code', 'already-reversed', 'line', excess.line, 'requested', excess.amount::text,
+                                     'remaining', excess.remaining::text);
+      ELSE
+        SELECT array_agg(r.line ORDER BY r.line), array_agg(r.account_no ORDER BY r.line), array_agg(r.currency ORDER BY r.line),
+               array_agg(-sign(r.amount)::bigint * coalesce(w.amount, r.remaining) ORDER BY r.line)
+          INTO lines, nos, currencies, amounts
+          FROM entry_remaining r
+          LEFT JOIN unnest(p_lines, p_amounts) AS w (line, amount) ON w.line = r.line
+         WHERE r.txn_id = p_target AND r.remaining > 0 AND (p_lines IS NULL OR w.line IS NOT NULL);
+        IF lines IS NULL THEN
+          refusal := json_build_object('code', 'already-reversed', 'remaining', '0');
+        END IF;
+      END IF;
     END IF;
-  ELSIF NOT EXISTS (SELECT 1 FROM entry_remaining r WHERE r.txn_id = p_target AND r.remaining > 0) THEN
-    body := json_build_object('code', 'already-reversed', 'remaining', '0');
-  END IF;
-
-  IF body IS NULL THEN
-    SELECT array_agg(r.account_id ORDER BY r.line),
-           array_agg(-sign(r.amount)::bigint * coalesce(w.amount, r.remaining) ORDER BY r.line),
-           array_agg(r.currency ORDER BY r.line),
-           array_agg(r.line ORDER BY r.line)
-      INTO accounts, amounts, currencies, lines
-      FROM entry_remaining r
-      LEFT JOIN unnest(p_lines, p_amounts) AS w (line, amount) ON w.line = r.line
-     WHERE r.txn_id = p_target AND r.remaining > 0 AND (p_lines IS NULL OR w.line IS NOT NULL);
-    body := ledger_write(p_txn, 'reversal', p_target, p_external_ref, p_effective_at, p_client, p_metadata,
-                         accounts, amounts, currencies, lines);
-  END IF;
-
-  IF body IS NULL THEN
-    outcome := 'created';
-    SELECT d.body INTO body FROM transaction_document d WHERE d.id = p_txn;
+  ELSIF target.kind <> 'pending' THEN
+    refusal := json_build_object('code', 'not-pending', 'kind', target.kind);
   ELSE
-    outcome := 'refused';
-    PERFORM idempotency_refuse(p_client, p_key, body);
+    SELECT r.kind, r.txn_id INTO resolution FROM txn_resolution r WHERE r.target = p_target;
+    IF FOUND THEN
+      refusal := CASE resolution.kind WHEN 'expired' THEN json_build_object('code', 'pending-expired')
+                      ELSE json_build_object('code', 'already-resolved', 'transactionId', resolution.txn_id) END;
+    ELSIF target.expires_at <= clock_timestamp() THEN
+      refusal := json_build_object('code', 'pending-expired');
+    ELSE
+      SELECT w.line, w.amount, p.amount AS held INTO excess
+        FROM unnest(p_lines, p_amounts) AS w (line, amount)
+        LEFT JOIN pending_entry p ON p.txn_id = p_target AND p.line = w.line
+       WHERE p.line IS NULL OR w.amount > p.amount
+       ORDER BY w.line LIMIT 1;
+      IF FOUND THEN
+        refusal := json_build_object('code', 'pending-exceeded', 'line', excess.line, 'requested', excess.amount::text,
+                                     'remaining', excess.held::text);
+      ELSE
+        SELECT array_agg(p.line ORDER BY p.line), array_agg(p.account_no ORDER BY p.line), array_agg(p.currency ORDER BY p.line),
+               array_agg(coalesce(w.amount, p.amount) * CASE p.side WHEN 'debit' THEN 1 ELSE -1 END ORDER BY p.line)
+          INTO lines, nos, currencies, amounts
+          FROM pending_entry p
+          LEFT JOIN unnest(p_lines, p_amounts) AS w (line, amount) ON w.line = p.line
+         WHERE p.txn_id = p_target AND (p_lines IS NULL OR w.line IS NOT NULL);
+      END IF;
+    END IF;
   END IF;
+
+  IF refusal IS NULL THEN
+    refusal := settle_write(p_kind, p_kind, p_txn, p_target, p_ref, p_effective, p_client, p_metadata, lines, nos, amounts, currencies);
+  END IF;
+  IF refusal IS NULL THEN
+    body := json_build_object('transaction', (SELECT d.body::text FROM transaction_document d WHERE d.id = p_txn));
+  ELSE
+    body := json_build_object('refusal', refusal);
+    PERFORM idempotency_refuse(p_client, p_key, refusal);
+  END IF;
+END $$;
+
+-- Voids a pending transaction whose time is over. False when somebody settled it meanwhile.
+CREATE FUNCTION ledger_expire(p_target uuid, p_txn uuid) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
+DECLARE
+  lines smallint[];
+  nos bigint[];
+  amounts bigint[];
+  currencies text[];
+BEGIN
+  PERFORM lock_accounts_of(p_target);
+  PERFORM 1 FROM pending_due d WHERE d.txn_id = p_target AND d.expires_at <= clock_timestamp();
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  SELECT array_agg(p.line ORDER BY p.line), array_agg(p.account_no ORDER BY p.line), array_agg(p.currency ORDER BY p.line),
+         array_agg(p.amount * CASE p.side WHEN 'debit' THEN 1 ELSE -1 END ORDER BY p.line)
+    INTO lines, nos, currencies, amounts
+    FROM pending_entry p WHERE p.txn_id = p_target;
+  PERFORM settle_write('void', 'expired', p_txn, p_target, NULL, NULL, 'system:expiry', '{}', lines, nos, amounts, currencies);
+  RETURN true;
 END $$;
 
 CREATE FUNCTION ledger_open_account(
-  p_client text, p_key text, p_fingerprint bytea,
-  p_account uuid, p_name text, p_kind text, p_normal_side text, p_currency text, p_min_available bigint, p_metadata jsonb,
-  OUT outcome text, OUT replayed boolean, OUT body json
-) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+  p_client text, p_key text, p_print bytea, p_stale boolean,
+  p_account uuid, p_name text, p_kind text, p_normal_side text, p_currency text, p_min_available bigint, p_metadata json,
+  OUT state text, OUT body json
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
 DECLARE
-  began record;
   opened bigint;
+  document json;
 BEGIN
-  SELECT * INTO began FROM idempotency_begin(p_client, p_key, p_fingerprint, NULL);
-  replayed := began.outcome <> 'new';
-  outcome := began.outcome;
-  IF outcome = 'new' THEN
-    INSERT INTO account (id, name, kind, normal_side, currency, metadata)
-    VALUES (p_account, p_name, p_kind, p_normal_side, p_currency, p_metadata)
-    RETURNING no INTO opened;
-    INSERT INTO account_balance (account_no, normal_side, min_available)
-    VALUES (opened, p_normal_side, p_min_available);
-    SELECT d.body INTO body FROM account_document d WHERE d.id = p_account;
-    UPDATE idempotency SET response = body WHERE client_id = p_client AND key = p_key;
-    outcome := 'created';
-  ELSE
-    body := coalesce((began.known).response, (began.known).problem);
+  state := idempotency_take_one(p_client, p_key, p_print, p_stale, NULL);
+  IF state = 'known' THEN
+    body := (SELECT k.body FROM idempotency_answer k WHERE k.client_id = p_client AND k.key = p_key);
   END IF;
-END $$;
-
--- open <-> frozen -> closed. Closing needs a balance of zero and is final.
-CREATE FUNCTION ledger_set_account_status(
-  p_client text, p_key text, p_fingerprint bytea, p_account uuid, p_status text, p_reason text,
-  OUT outcome text, OUT replayed boolean, OUT body json
-) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-DECLARE
-  began record;
-  b record;
-BEGIN
-  SELECT * INTO began FROM idempotency_begin(p_client, p_key, p_fingerprint, NULL);
-  replayed := began.outcome <> 'new';
-  outcome := began.outcome;
-  IF outcome <> 'new' THEN
-    body := coalesce((began.known).response, (began.known).problem);
+  IF state <> 'fresh' THEN
     RETURN;
   END IF;
-  SELECT bal.* INTO b FROM account a JOIN account_balance bal ON bal.account_no = a.no
-   WHERE a.id = p_account FOR UPDATE OF bal;
-  IF NOT FOUND THEN
-    body := json_build_object('code', 'not-found');
-  ELSIF b.status = 'closed' THEN
-    body := json_build_object('code', 'account-closed', 'accountId', p_account);
-  ELSIF p_status = 'closed' AND (b.debits_posted <> b.credits_posted OR b.debits_pending + b.credits_pending > 0) THEN
-    body := json_build_object('code', 'account-not-empty', 'accountId', p_account, 'available', b.available::text);
+  INSERT INTO account (id, name, kind, normal_side, currency, metadata)
+  VALUES (p_account, p_name, p_kind, p_normal_side, p_currency, p_metadata)
+  RETURNING no INTO opened;
+  INSERT INTO account_balance (account_no, account_id, currency, normal_side, min_available)
+  VALUES (opened, p_account, p_currency, p_normal_side, p_min_available);
+  SELECT d.body INTO document FROM account_document d WHERE d.id = p_account;
+  UPDATE idempotency SET response = document WHERE client_id = p_client AND key = p_key;
+  body := json_build_object('response', document);
+END $$;
+
+-- open <-> frozen -> closed. Closing needs a balance of zero with nothing pending, and is final.
+CREATE FUNCTION ledger_set_account_status(
+  p_client text, p_key text, p_print bytea, p_stale boolean, p_account uuid, p_status text, p_reason text, OUT state text, OUT body json
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET jit = off AS $$
+DECLARE
+  b record;
+  refusal json;
+  document json;
+BEGIN
+  SELECT bal.* INTO b FROM account_balance bal WHERE bal.account_id = p_account FOR UPDATE;
+  state := idempotency_take_one(p_client, p_key, p_print, p_stale, NULL);
+  IF state = 'known' THEN
+    body := (SELECT k.body FROM idempotency_answer k WHERE k.client_id = p_client AND k.key = p_key);
   END IF;
-  IF body IS NOT NULL THEN
-    outcome := 'refused';
-    PERFORM idempotency_refuse(p_client, p_key, body);
+  IF state <> 'fresh' THEN
+    RETURN;
+  END IF;
+  IF b.account_no IS NULL THEN
+    refusal := json_build_object('code', 'not-found');
+  ELSIF b.status = 'closed' THEN
+    refusal := json_build_object('code', 'account-closed', 'accountId', p_account);
+  ELSIF p_status = 'closed' AND (b.debits_posted <> b.credits_posted OR b.debits_pending > 0 OR b.credits_pending > 0) THEN
+    refusal := json_build_object('code', 'account-not-empty', 'accountId', p_account);
+  END IF;
+  IF refusal IS NOT NULL THEN
+    body := json_build_object('refusal', refusal);
+    PERFORM idempotency_refuse(p_client, p_key, refusal);
     RETURN;
   END IF;
   UPDATE account_balance SET status = p_status WHERE account_no = b.account_no;
-  INSERT INTO account_status_change (account_no, status, reason, actor)
-  VALUES (b.account_no, p_status, p_reason, p_client);
-  SELECT d.body INTO body FROM account_document d WHERE d.id = p_account;
-  UPDATE idempotency SET response = body WHERE client_id = p_client AND key = p_key;
-  outcome := 'created';
+  INSERT INTO account_status_change (account_no, status, reason, actor) VALUES (b.account_no, p_status, p_reason, p_client);
+  SELECT d.body INTO document FROM account_document d WHERE d.id = p_account;
+  UPDATE idempotency SET response = document WHERE client_id = p_client AND key = p_key;
+  body := json_build_object('response', document);
 END $$;

@@ -1,7 +1,10 @@
-import { Ledger } from './ledger/ledger.ts';
+import { capturedConsumer } from './ledger/events.ts';
 import { accountRoutes } from './ledger/http/accounts.ts';
 import { transactionRoutes } from './ledger/http/transactions.ts';
+import { Ledger } from './ledger/ledger.ts';
 import { SHARED } from './ledger/schemas.ts';
+import { readSettings } from './ledger/settings.ts';
+import { ledgerCommands, ledgerWorkers } from './ledger/work.ts';
 import { defineService } from './platform/runtime.ts';
 
 /** What this service is; all the rest is the platform's. */
@@ -9,29 +12,58 @@ export const definition = defineService({
   kind: 'transaction',
   openapi: {
     title: 'Transaction service',
-    version: '1.0.0',
+    version: '2.0.0',
     description:
-      'Double-entry ledger. Money is minor units as decimal text beside its currency. Every POST needs an `Idempotency-Key`: ' +
-      'the same request with the same key is carried out once and answered alike. Errors are problem details (RFC 9457).',
+      'Double-entry ledger. Money is minor units as decimal text beside its currency. Every POST but the inbox of events needs an ' +
+      '`Idempotency-Key`: the same request with the same key is carried out once and answered alike. Errors are problem details (RFC 9457).',
     tags: [
       { name: 'accounts', description: 'Accounts, balances and history' },
-      { name: 'transactions', description: 'Post and reverse' },
+      { name: 'transactions', description: 'Post, hold, settle and reverse' },
       { name: 'reports', description: 'Proof that the books are in order' },
+      { name: 'events', description: 'What other services tell this one' },
     ],
   },
-  readConfig: () => ({}),
+  readConfig: readSettings,
   grants: {
-    functions: ['ledger_post', 'ledger_reverse', 'ledger_open_account', 'ledger_set_account_status', 'iso_utc'],
+    functions: [
+      'ledger_post_batch',
+      'ledger_settle',
+      'ledger_expire',
+      'ledger_open_account',
+      'ledger_set_account_status',
+      'ledger_add_days',
+      // Called by the statements and views that it reads with.
+      'iso_utc',
+      'leg_json',
+      'transaction_json',
+      'balance_json',
+      'balance_at',
+    ],
   },
+  tables: ['outbox', 'inbox', 'idempotency'],
+  eventRefusals: [
+    'account-unknown',
+    'account-frozen',
+    'account-closed',
+    'currency-mismatch',
+    'insufficient-funds',
+    'limit-exceeded',
+  ],
+  // A right of the role as well as a table: both are there once the migrations have run.
   probe: 'SELECT 1 FROM currency LIMIT 1',
   schemas: SHARED,
-  create({ database }) {
-    const ledger = new Ledger(database);
+  create(context) {
+    const { config, own, database } = context;
+    const ledger = new Ledger(database, { ...own.ledger, keyHours: config.idempotencyHours });
     return {
       async routes(app) {
         await app.register(accountRoutes, { ledger });
-        await app.register(transactionRoutes, { ledger });
+        await app.register(transactionRoutes, { ledger, problemBase: config.problemBase });
       },
+      workers: ledgerWorkers(context, ledger),
+      commands: ledgerCommands(context),
+      consumers: [capturedConsumer(ledger.clock, config.idempotencyHours, own.settlementAccounts)],
+      close: () => ledger.idle(),
     };
   },
 });

@@ -107,6 +107,7 @@ describe('GET /v1/accounts/{id}/balance', () => {
     const first = await service.get(path);
     expect(first.body).toEqual({
       accountId: account,
+      at: null,
       currency: 'USD',
       exponent: 2,
       posted: '900719925474099312',
@@ -116,10 +117,10 @@ describe('GET /v1/accounts/{id}/balance', () => {
       creditsPosted: '900719925474099312',
       version: 1,
     });
-    expect(first.headers.etag).toBe('"1"');
-    const same = await service.get(path, { 'if-none-match': '"0", "1"' });
+    expect(first.headers.etag).toBe('"1-0"');
+    const same = await service.get(path, { 'if-none-match': '"0-0", "1-0"' });
     expect(same).toMatchObject({ status: 304, body: '' });
-    expect(same.headers.etag).toBe('"1"');
+    expect(same.headers.etag).toBe('"1-0"');
     await service.transfer(account, bank, '12');
     const changed = await service.get(path, { 'if-none-match': '"1"' });
     expect(changed).toMatchObject({ status: 200, body: { posted: '900719925474099300', version: 2 } });

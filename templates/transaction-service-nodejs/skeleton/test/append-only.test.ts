@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { createDatabase, dropDatabase } from '../scripts/embedded.ts';
 import { migrate, roleOf } from '../src/platform/db/migrate.ts';
+import { uuidv7 } from '../src/platform/ids.ts';
 import { definition } from '../src/service.ts';
 import { startHarness, type Harness } from './support/harness.ts';
 
@@ -28,17 +29,36 @@ afterAll(async () => {
   await dropDatabase(process.env.SERVICE_ADMIN_URL!, name);
 });
 
-const TABLES = [
-  'currency',
+const LEDGER = [
   'account',
-  'account_balance',
   'account_status_change',
   'txn',
   'txn_link',
+  'txn_resolution',
   'entry',
-  'idempotency',
+  'pending_entry',
+  'audit_chain',
 ];
-const LEDGER = ['account', 'account_status_change', 'txn', 'txn_link', 'entry'];
+const TABLES = [
+  ...LEDGER,
+  'currency',
+  'account_balance',
+  'account_opening',
+  'idempotency',
+  'spent_key',
+  'pending_due',
+];
+/** A column of each that an UPDATE may name. */
+const COLUMNS: Record<string, string> = {
+  account: 'created_at',
+  account_status_change: 'created_at',
+  txn: 'actor',
+  txn_link: 'kind',
+  txn_resolution: 'kind',
+  entry: 'amount',
+  pending_entry: 'amount',
+  audit_chain: 'hash',
+};
 const DENIED = { code: '42501' };
 
 describe('layer 1: the role of the service may read and call, nothing else', () => {
@@ -58,9 +78,10 @@ describe('layer 1: the role of the service may read and call, nothing else', () 
   it('cannot go around the checks', async () => {
     await expect(
       app.query(
-        `SELECT ledger_write(gen_random_uuid(), 'posting', NULL, NULL, NULL, 'x', '{}', '{}', '{}', '{}', NULL)`,
+        `SELECT settle_write('reversal', NULL, gen_random_uuid(), NULL, NULL, NULL, 'x', '{}', '{}', '{}', '{}', '{}')`,
       ),
     ).rejects.toMatchObject(DENIED);
+    await expect(app.query(`SELECT ledger_drop_day('2020-01-01')`)).rejects.toMatchObject(DENIED);
     await expect(app.query('CREATE TABLE mine (id int)')).rejects.toMatchObject(DENIED);
     await expect(app.query('ALTER TABLE entry DISABLE TRIGGER ALL')).rejects.toMatchObject(DENIED);
   });
@@ -69,11 +90,23 @@ describe('layer 1: the role of the service may read and call, nothing else', () 
 describe('layer 2: triggers stop everyone, the owner too', () => {
   it.each(LEDGER)('%s', async table => {
     const message = { code: '42501', message: expect.stringContaining('append-only') };
-    const column =
-      table === 'txn_link' ? 'kind' : table === 'entry' ? 'amount' : table === 'txn' ? 'actor' : 'created_at';
+    const column = COLUMNS[table]!;
     await expect(owner.query(`UPDATE ${table} SET ${column} = ${column}`)).rejects.toMatchObject(message);
     await expect(owner.query(`DELETE FROM ${table}`)).rejects.toMatchObject(message);
     await expect(owner.query(`TRUNCATE ${table} CASCADE`)).rejects.toMatchObject(message);
+  });
+
+  it('a partition takes nothing past its table, and keeps what it has', async () => {
+    const { rows } = await owner.query<{ name: string }>(
+      `SELECT inhrelid::regclass::text AS name FROM pg_inherits
+        WHERE inhparent = ANY ('{txn,txn_link,txn_resolution,entry,pending_entry}'::regclass[])`,
+    );
+    expect(rows.length).toBeGreaterThanOrEqual(5 * 8);
+    for (const { name } of rows) {
+      for (const statement of [`INSERT INTO ${name} DEFAULT VALUES`, `DELETE FROM ${name}`, `TRUNCATE ${name}`]) {
+        await expect(owner.query(statement)).rejects.toMatchObject(DENIED);
+      }
+    }
   });
 
   it('a balance row stays', async () => {
@@ -86,14 +119,16 @@ describe('layer 3: the database keeps the books balanced', () => {
     await owner.query('BEGIN');
     try {
       const { rows } = await owner.query(
-        `INSERT INTO txn (id, kind, effective_at, actor) VALUES (gen_random_uuid(), 'posting', now(), 'test') RETURNING id`,
+        `INSERT INTO txn (id, kind, effective_at, created_at, actor, metadata)
+         VALUES ($1, 'posting', now(), now(), 'test', '{}') RETURNING id`,
+        [uuidv7()],
       );
       const values = legs.map(
         ([no, currency, amount], i) =>
-          `('${rows[0].id}', ${i + 1}, ${no}, '${currency}', ${amount}, 0, ${1_000_000 + i})`,
+          `('${rows[0].id}', ${i + 1}, ${no}, '${currency}', ${amount}, 0, 0, ${1_000_000 + i})`,
       );
       await owner.query(
-        `INSERT INTO entry (txn_id, line, account_no, currency, amount, balance_after, account_version) VALUES ${values.join()}`,
+        `INSERT INTO entry (txn_id, line, account_no, currency, amount, balance_after, debits_after, account_version) VALUES ${values.join()}`,
       );
     } finally {
       await owner.query('ROLLBACK');

@@ -47,7 +47,8 @@ describe('POST /v1/transactions', () => {
         { line: 2, accountId: bank, direction: 'credit', balanceAfter: '60', accountVersion: 2 },
       ],
     });
-    const { reversal, ...read } = (await service.get(posted.headers.location!)).body;
+    const { reversal, resolution, ...read } = (await service.get(posted.headers.location!)).body;
+    expect(resolution).toBeNull();
     expect(read).toEqual(posted.body);
     expect(reversal).toEqual({
       state: 'none',

@@ -2,17 +2,19 @@ import { createHash, randomBytes } from 'node:crypto';
 
 let lastTime = 0;
 let counter = 0;
+/** Milliseconds. A clock that is set back by less than this keeps its ids in order; beyond it, it was wrong before. */
+const BELIEVED = 10_000;
 
 /**
  * A UUIDv7 (RFC 9562): 48 bits of milliseconds, a 12-bit counter that keeps ids of one process in order
  * within a millisecond, 62 random bits. Ordered ids keep indexes compact.
  */
 export function uuidv7(now = Date.now()): string {
-  if (now > lastTime) {
+  if (now > lastTime || now < lastTime - BELIEVED) {
     lastTime = now;
     counter = 0;
   } else if (++counter > 0xfff) {
-    // 4096 ids in one millisecond, or a clock that went back: borrow the next millisecond.
+    // 4096 ids in one millisecond, or a clock that went back a little: borrow the next millisecond.
     lastTime += 1;
     counter = 0;
   }

@@ -6,12 +6,14 @@ import {
   Id,
   Metadata,
   nullable,
+  ref,
   SignedMinor,
   Text,
   Timestamp,
 } from '../platform/http/schemas.ts';
+import { SIGNED_AMOUNT_PATTERN } from '../platform/money.ts';
 
-/** Shapes of the API. The OpenAPI document and the validation are both made from these. */
+/** Shapes of the ledger's API. The OpenAPI document and the validation are both made from these. */
 
 export const AccountKind = Type.Enum(['asset', 'liability', 'equity', 'income', 'expense']);
 export const Side = Type.Enum(['debit', 'credit']);
@@ -24,7 +26,9 @@ export const NewAccount = Type.Object(
     name: Text(200, 'For people'),
     kind: AccountKind,
     currency: Currency,
-    normalSide: Type.Optional(Side),
+    normalSide: Type.Optional(
+      Type.Enum(['debit', 'credit'], { description: 'Default: debit for asset and expense, credit for the others' }),
+    ),
     minAvailable: Type.Optional(
       nullable(
         Type.String({
@@ -62,12 +66,20 @@ export const Balance = Type.Object(
     accountId: Id,
     currency: Currency,
     exponent: Type.Integer(),
-    posted: Type.String({ description: 'Posted balance, positive on the normal side of the account' }),
-    pending: Type.String({ description: 'Held by pending transactions' }),
-    available: Type.String({ description: 'What may still be taken out, before minAvailable' }),
-    debitsPosted: Type.String(),
-    creditsPosted: Type.String(),
-    version: Type.Integer({ description: 'Number of entries of the account; the ETag is made of it' }),
+    posted: Type.String({
+      pattern: SIGNED_AMOUNT_PATTERN,
+      description: 'Posted balance, positive on the normal side of the account',
+    }),
+    pending: Type.Union([SignedMinor, Type.Null()], {
+      description: 'What pending transactions would take out; null with `at`',
+    }),
+    available: Type.Union([SignedMinor, Type.Null()], {
+      description: 'posted minus pending, what may still be taken out before minAvailable; null with `at`',
+    }),
+    debitsPosted: SignedMinor,
+    creditsPosted: SignedMinor,
+    version: Type.Integer({ description: 'Number of entries that were counted' }),
+    at: Type.Union([Timestamp, Type.Null()], { description: 'The moment that was asked for' }),
   },
   { $id: 'Balance' },
 );
@@ -77,8 +89,8 @@ export const Entry = Type.Object({
   line: Type.Integer(),
   direction: Side,
   amount: Amount,
-  balanceAfter: Type.String(),
-  accountVersion: Type.Integer(),
+  balanceAfter: SignedMinor,
+  accountVersion: Type.Integer({ description: 'Counts the entries of the account: 1, 2, 3 without a gap' }),
   effectiveAt: Timestamp,
   createdAt: Timestamp,
 });
@@ -88,25 +100,42 @@ export const EntryPage = Type.Object(
   { $id: 'EntryPage' },
 );
 
-const NewLeg = Type.Object({ accountId: Id, direction: Side, amount: Amount }, closed);
-
 const EffectiveAt = Type.String({ format: 'date-time', description: 'Business time. Default: now.' });
+
+const common = {
+  externalRef: Type.Optional(ExternalRef),
+  effectiveAt: Type.Optional(EffectiveAt),
+  metadata: Type.Optional(Metadata),
+};
 
 export const NewTransaction = Type.Object(
   {
-    legs: Type.Array(NewLeg, {
+    kind: Type.Optional(
+      Type.Enum(['posting', 'fx', 'pending'], {
+        description:
+          'May be left out: pending when `pending` is given, fx when there is more than one currency, posting otherwise. When it is given, ' +
+          'it must be that.',
+      }),
+    ),
+    legs: Type.Array(Type.Object({ accountId: Id, direction: Side, amount: Amount }, closed), {
       minItems: 2,
       maxItems: 100,
       description: 'Debits and credits are equal in each currency.',
     }),
-    externalRef: Type.Optional(ExternalRef),
-    effectiveAt: Type.Optional(EffectiveAt),
-    metadata: Type.Optional(Metadata),
+    pending: Type.Optional(
+      Type.Object(
+        { expiresAt: Type.String({ format: 'date-time', description: 'In the future, at most 366 days' }) },
+        { ...closed, description: 'Holds the money instead of moving it, until it is posted, voided or expired.' },
+      ),
+    ),
+    ...common,
   },
   closed,
 );
 
-export const NewReversal = Type.Object(
+export const NewBatch = Type.Object({ items: Type.Array(NewTransaction, { minItems: 1, maxItems: 500 }) }, closed);
+
+export const NewPart = Type.Object(
   {
     amount: Type.Optional(Amount),
     legs: Type.Optional(
@@ -115,9 +144,7 @@ export const NewReversal = Type.Object(
         maxItems: 100,
       }),
     ),
-    externalRef: Type.Optional(ExternalRef),
-    effectiveAt: Type.Optional(EffectiveAt),
-    metadata: Type.Optional(Metadata),
+    ...common,
   },
   {
     ...closed,
@@ -126,48 +153,100 @@ export const NewReversal = Type.Object(
   },
 );
 
+export const NewVoid = Type.Object(common, closed);
+
 export const Leg = Type.Object({
   line: Type.Integer(),
   accountId: Id,
   direction: Side,
   amount: Amount,
-  balanceAfter: Type.String({ description: 'Posted balance of the account after this leg' }),
-  accountVersion: Type.Integer(),
+  balanceAfter: Type.Union([SignedMinor, Type.Null()], {
+    description:
+      'Posted balance of the account after this leg; null in a pending or void transaction, which moves nothing',
+  }),
+  accountVersion: nullable(Type.Integer()),
   reversesLine: nullable(Type.Integer()),
 });
 
 const transactionFields = {
   id: Id,
-  kind: Type.Enum(['posting', 'fx', 'reversal']),
+  kind: Type.Enum(['posting', 'fx', 'pending', 'post', 'void', 'reversal']),
   externalRef: nullable(Type.String()),
   effectiveAt: Timestamp,
   createdAt: Timestamp,
   actor: Type.String(),
-  reverses: nullable(Id),
+  reverses: Type.Union([Id, Type.Null()], { description: 'The transaction that a reversal takes back' }),
+  resolves: Type.Union([Id, Type.Null()], { description: 'The pending transaction that a post or void settles' }),
+  expiresAt: Type.Union([Timestamp, Type.Null()], { description: 'End of a pending transaction' }),
   metadata: Type.Record(Type.String(), Type.String()),
-  legs: Type.Array(Leg),
+  legs: Type.Array(Leg, { description: 'A void repeats the legs that it releases.' }),
 };
 
-/** A transaction as it was written; it never changes. */
-export const Transaction = Type.Object(transactionFields, { $id: 'Transaction' });
+export const Transaction = Type.Object(transactionFields, {
+  $id: 'Transaction',
+  description: 'As it was written; it never changes. Exactly these members are sealed (audit.md).',
+});
 
-/** With what happened to it later. */
 export const TransactionDetail = Type.Object(
   {
     ...transactionFields,
     reversal: Type.Object({
       state: Type.Enum(['none', 'partial', 'full']),
       transactions: Type.Array(Id),
-      remaining: Type.Array(Type.Object({ line: Type.Integer(), amount: Type.String() })),
+      remaining: Type.Array(Type.Object({ line: Type.Integer(), amount: SignedMinor }), {
+        description: 'What is left to reverse of each line; empty when the transaction cannot be reversed',
+      }),
     }),
+    resolution: Type.Union(
+      [
+        Type.Object({
+          state: Type.Enum(['pending', 'posted', 'voided', 'expired']),
+          transaction: Type.Union([Id, Type.Null()], { description: 'The post or void; null while pending' }),
+        }),
+        Type.Null(),
+      ],
+      { description: 'What became of a pending transaction; null for the other kinds' },
+    ),
   },
-  { $id: 'TransactionDetail' },
+  { $id: 'TransactionDetail', description: 'With what became of it later' },
 );
 
 export const TransactionPage = Type.Object(
-  { items: Type.Array(Transaction), nextCursor: nullable(Type.String()) },
+  { items: Type.Array(ref(Transaction)), nextCursor: nullable(Type.String()) },
   { $id: 'TransactionPage' },
 );
+
+export const ItemProblem = Type.Object(
+  {
+    type: Type.String({ description: 'A page about this error' }),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String(),
+    code: Type.String(),
+    errors: Type.Optional(
+      Type.Array(Type.Object({ pointer: Type.String(), code: Type.String(), message: Type.String() })),
+    ),
+  },
+  { $id: 'ItemProblem' },
+);
+
+export const BatchResult = Type.Object(
+  {
+    items: Type.Array(
+      Type.Object({
+        index: Type.Integer({ description: 'Place of the item in the request, from 0' }),
+        status: Type.Integer({
+          description: '201, or the status that the request alone would have been refused with',
+        }),
+        transaction: nullable(ref(Transaction)),
+        problem: nullable(ref(ItemProblem)),
+      }),
+    ),
+  },
+  { $id: 'BatchResult' },
+);
+
+const Total = Type.String({ pattern: '^(0|[1-9][0-9]*)$' });
 
 export const TrialBalance = Type.Object(
   {
@@ -177,9 +256,12 @@ export const TrialBalance = Type.Object(
       Type.Object({
         currency: Currency,
         accounts: Type.Integer(),
-        debits: Type.String(),
-        credits: Type.String(),
-        difference: Type.String({ description: '"0" when the books are in order' }),
+        debits: Total,
+        credits: Total,
+        difference: Type.String({
+          pattern: '^(0|-?[1-9][0-9]*)$',
+          description: '"0" when the books are in order',
+        }),
       }),
     ),
   },
@@ -194,6 +276,8 @@ export const SHARED: TSchema[] = [
   Transaction,
   TransactionDetail,
   TransactionPage,
+  ItemProblem,
+  BatchResult,
   TrialBalance,
 ];
 
@@ -203,7 +287,9 @@ export type NewStatus = Static<typeof NewStatus>;
 export type Balance = Static<typeof Balance>;
 export type Entry = Static<typeof Entry>;
 export type NewTransaction = Static<typeof NewTransaction>;
-export type NewReversal = Static<typeof NewReversal>;
+export type NewPart = Static<typeof NewPart>;
+export type NewVoid = Static<typeof NewVoid>;
 export type Transaction = Static<typeof Transaction>;
 export type TransactionDetail = Static<typeof TransactionDetail>;
+export type ItemProblem = Static<typeof ItemProblem>;
 export type TrialBalance = Static<typeof TrialBalance>;

@@ -73,25 +73,38 @@ export const accountRoutes: FastifyPluginAsyncTypebox<{ ledger: Ledger }> = asyn
       schema: {
         operationId: 'getBalance',
         summary: 'Read the balance',
-        description: 'The ETag changes with every entry; If-None-Match saves the body.',
+        description:
+          'The strong ETag changes whenever any figure of the balance does, pending ones included; If-None-Match saves the body. With `at`: ' +
+          'the posted figures of all entries whose effectiveAt is not after it; pending and available are null then.',
         tags: ['accounts'],
+        headers: Type.Object({
+          'If-None-Match': Type.Optional(Type.String({ description: 'The ETag of an earlier answer' })),
+        }),
         params: Params,
+        querystring: Type.Object(
+          {
+            at: Type.Optional(
+              Type.String({ format: 'date-time', description: 'A moment of business time (RFC 3339)' }),
+            ),
+          },
+          { additionalProperties: false },
+        ),
         response: {
           200: ref(Balance),
-          304: Type.Null({ description: 'Nothing was posted since' }),
+          304: Type.Null({ description: 'The balance is still the one that you know' }),
           ...problems('GET', 'not-found'),
         },
       },
     },
     async (request, reply) => {
-      const balance = await ledger.balance(request.params.id);
-      const etag = `"${balance.version}"`;
+      const { tag, body } = await ledger.balance(request.params.id, request.query.at);
+      const etag = `"${tag}"`;
       reply.header('etag', etag).header('cache-control', 'private, no-cache');
       const known = String(request.headers['if-none-match'] ?? '')
         .split(',')
-        .map(tag => tag.trim().replace(/^W\//, ''));
+        .map(known => known.trim().replace(/^W\//, ''));
       if (known.includes(etag) || known.includes('*')) return reply.code(304).send(null as never);
-      return balance;
+      return body;
     },
   );
 
