@@ -1,23 +1,19 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
 import type { Config } from './config.ts';
+import { hideFields, scrubLine } from './redact.ts';
 
-const SECRET_FIELDS = ['pan', 'cardNumber', 'cvv', 'password', 'secret', 'token', 'authorization', 'connectionString'];
-
-/** JSON lines. Bodies are never logged; what looks like a secret is cut out wherever it appears. */
+/** JSON lines. Bodies are never logged; card data and secrets are cut out wherever they appear (redact.ts). */
 export function createLogger(config: Pick<Config, 'logLevel' | 'serviceName'>, stream?: DestinationStream): Logger {
   return pino(
     {
       level: config.logLevel,
       base: { service: config.serviceName },
       timestamp: pino.stdTimeFunctions.isoTime,
-      redact: {
-        paths: [
-          'req.headers.authorization',
-          'req.headers.cookie',
-          'req.headers["idempotency-key"]',
-          ...SECRET_FIELDS.flatMap(field => [field, `*.${field}`, `*.*.${field}`]),
-        ],
-        censor: '[redacted]',
+      hooks: {
+        logMethod(args, method) {
+          return method.apply(this, args.map(arg => hideFields(arg)) as typeof args);
+        },
+        streamWrite: scrubLine,
       },
       serializers: {
         // Only these: errors of drivers carry whole connections.

@@ -2,9 +2,11 @@ import type { Registry } from 'prom-client';
 import type { Logger } from 'pino';
 import { readConfig, type Config, type Environment } from './config.ts';
 import { Database } from './db/database.ts';
+import { createEvents, type Events } from './events/events.ts';
 import { createRegistry } from './http/metrics.ts';
 import { createLogger } from './logger.ts';
-import type { ServiceDefinition, ServiceParts } from './service.ts';
+import { purgeWorker } from './purge.ts';
+import type { Grants, PlatformTable, ServiceDefinition, ServiceParts, Worker } from './service.ts';
 import { noTelemetry, type Telemetry } from './telemetry-api.ts';
 
 /** A service that is put together but does nothing yet: the server, the commands and the tests begin here. */
@@ -16,6 +18,9 @@ export type Runtime = {
   database: Database;
   registry: Registry;
   parts: ServiceParts;
+  events: Events;
+  /** Those of the service and of the platform. */
+  workers: Worker[];
   /** Ends the parts, then the connections. */
   close(): Promise<void>;
 };
@@ -26,9 +31,20 @@ export type RuntimeOptions = {
   log?: { write(line: string): void };
 };
 
-/** A definition as the platform handles it, whatever configuration it has of its own. */
+const NEEDED: Record<PlatformTable, Grants> = {
+  outbox: { functions: [], tables: { outbox: ['INSERT', 'UPDATE', 'DELETE'] } },
+  inbox: { functions: [], tables: { inbox: ['INSERT', 'DELETE'] } },
+  idempotency: { functions: ['idempotency_purge'] },
+};
+
+/** A definition as the platform handles it, whatever configuration it has of its own, with the grants that its tables need. */
 export function defineService<Own extends object>(definition: ServiceDefinition<Own>): ServiceDefinition {
-  return definition as unknown as ServiceDefinition;
+  const all = [definition.grants, ...definition.tables.map(table => NEEDED[table])];
+  const grants: Grants = {
+    functions: [...new Set(all.flatMap(({ functions }) => functions))],
+    tables: Object.assign({}, ...all.map(({ tables }) => tables)) as NonNullable<Grants['tables']>,
+  };
+  return { ...definition, grants } as unknown as ServiceDefinition;
 }
 
 /** Throws an Error that names every variable that is wrong. The database is not asked for anything. */
@@ -45,6 +61,8 @@ export function createRuntime(
   );
   const registry = createRegistry(database);
   const parts = definition.create({ config, own, database, logger, telemetry, registry });
+  const events = createEvents({ definition, config, database, logger, registry, parts });
+  const purge = purgeWorker(database, definition.tables, config.idempotencyHours);
   return {
     definition,
     config,
@@ -53,8 +71,11 @@ export function createRuntime(
     database,
     registry,
     parts,
+    events,
+    workers: [...(parts.workers ?? []), ...events.workers, purge],
     async close() {
       await parts.close?.();
+      await events.close();
       await database.close();
     },
   };

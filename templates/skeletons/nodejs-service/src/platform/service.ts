@@ -4,6 +4,8 @@ import type { Registry } from 'prom-client';
 import type { TSchema } from 'typebox';
 import type { Config, EnvironmentReader } from './config.ts';
 import type { Database } from './db/database.ts';
+import type { Consumer } from './events/inbox.ts';
+import type { ProblemCode } from './problems.ts';
 import type { Telemetry } from './telemetry-api.ts';
 
 /** What the role of the service may do besides reading: nothing that is not named here. */
@@ -13,6 +15,13 @@ export type Grants = {
   /** Tables that it may write itself. */
   tables?: Readonly<Record<string, readonly ('INSERT' | 'UPDATE' | 'DELETE')[]>>;
 };
+
+/**
+ * Tables that the migrations of a service may have in the platform's form, and what the platform then does:
+ * `outbox` events are published, `inbox` events are received once, `idempotency` old keys are forgotten, by a function
+ * `idempotency_purge(hours int, most int) RETURNS int` of the schema.
+ */
+export type PlatformTable = 'outbox' | 'inbox' | 'idempotency';
 
 /** What a service is built from. `Own` is the configuration that only this kind of service has. */
 export type ServiceContext<Own extends object = object> = {
@@ -46,6 +55,8 @@ export type ServiceParts = {
   /** Registered under `/v1`. */
   routes: FastifyPluginAsyncTypebox;
   workers?: readonly Worker[];
+  /** Events of others that this service wants. With the table `inbox`, they come in by `POST /v1/events` and from RabbitMQ. */
+  consumers?: readonly Consumer[];
   commands?: Readonly<Record<string, Command>>;
   /** Ends what the service opened itself, after the last request and the last run of a worker. */
   close?(): Promise<void>;
@@ -58,7 +69,11 @@ export type ServiceDefinition<Own extends object = object> = {
   openapi: { title: string; version: string; description: string; tags: { name: string; description: string }[] };
   /** Reads the variables that only this kind of service has. What is wrong is reported with the platform's. */
   readConfig(env: EnvironmentReader): Own;
+  /** Those that the platform needs for `tables` are added. */
   grants: Grants;
+  tables: readonly PlatformTable[];
+  /** Why an event of another service may be refused, for the document. */
+  eventRefusals?: readonly ProblemCode[];
   /** A cheap statement that fails until the schema is there. */
   probe: string;
   /** Schemas with an `$id`, which answers refer to by name; the OpenAPI document has each once. */

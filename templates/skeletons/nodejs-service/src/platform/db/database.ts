@@ -27,6 +27,8 @@ type Row = Record<string, unknown>;
 /** A statement that is parsed once per connection. */
 export type Statement = { name: string; text: string };
 
+function ignore(): void {}
+
 function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : '';
@@ -111,9 +113,7 @@ export class Database {
 
   /** Runs one statement, which is one transaction. Throws a ProblemError for what the caller can do something about. */
   async run<T extends Row>(statement: Statement, values: unknown[]): Promise<T[]> {
-    if (this.pool.waitingCount >= this.#maxWaiting) {
-      throw new ProblemError('overloaded', 'Too many requests are waiting for the database.', { retryAfterSeconds: 1 });
-    }
+    this.#admit();
     for (let attempt = 1; ; attempt++) {
       try {
         return (await this.pool.query<T>({ ...statement, values })).rows;
@@ -121,6 +121,43 @@ export class Database {
         if (attempt < ATTEMPTS && RETRYABLE.has(codeOf(error))) continue;
         throw toProblem(error);
       }
+    }
+  }
+
+  /**
+   * Runs the work in one transaction (READ COMMITTED) and repeats it as a whole after a deadlock. Throws a ProblemError for what the
+   * caller can do something about, and what the work throws.
+   */
+  async transaction<T>(work: (client: pg.ClientBase) => Promise<T>): Promise<T> {
+    this.#admit();
+    for (let attempt = 1; ; attempt++) {
+      const client = await this.pool.connect().catch((error: unknown) => {
+        throw toProblem(error);
+      });
+      // A connection that dies while nothing is asked of it would end the process.
+      client.on('error', ignore);
+      let broken = false;
+      try {
+        await client.query('BEGIN');
+        const result = await work(client);
+        await client.query('COMMIT');
+        return result;
+      } catch (error) {
+        await client.query('ROLLBACK').catch(() => {
+          broken = true;
+        });
+        if (attempt < ATTEMPTS && RETRYABLE.has(codeOf(error))) continue;
+        throw toProblem(error);
+      } finally {
+        client.off('error', ignore);
+        client.release(broken);
+      }
+    }
+  }
+
+  #admit(): void {
+    if (this.pool.waitingCount >= this.#maxWaiting) {
+      throw new ProblemError('overloaded', 'Too many requests are waiting for the database.', { retryAfterSeconds: 1 });
     }
   }
 

@@ -8,16 +8,20 @@ import type { Config } from '../config.ts';
 import type { Database } from '../db/database.ts';
 import type { ServiceDefinition, ServiceParts } from '../service.ts';
 import type { Telemetry } from '../telemetry-api.ts';
+import type { Inbox } from '../events/inbox.ts';
+import { CloudEventSchema, eventRoutes, ReceiptSchema } from '../events/routes.ts';
+import { authenticate } from './auth.ts';
 import { errorHandlers, sendClientError } from './errors.ts';
 import { measureRequests } from './metrics.ts';
 import { openApiInfo, ProblemSchema } from './openapi.ts';
 import { operationRoutes, type Lifecycle } from './operations.ts';
+import { limitRate } from './rate-limit.ts';
 import { strictValidators } from './validation.ts';
 
 export type App = FastifyInstance;
 
 export type AppOptions = {
-  definition: Pick<ServiceDefinition, 'openapi' | 'schemas'>;
+  definition: Pick<ServiceDefinition, 'kind' | 'openapi' | 'schemas' | 'eventRefusals'>;
   parts: Pick<ServiceParts, 'routes'>;
   config: Config;
   database: Database;
@@ -25,12 +29,13 @@ export type AppOptions = {
   lifecycle: Lifecycle;
   logger: FastifyBaseLogger;
   registry: Registry;
+  events: { inbox?: Inbox };
 };
 
 /** The HTTP side: parse, call the service, answer. */
 export async function buildApp(options: AppOptions): Promise<App> {
-  const { definition, parts, config, database, telemetry, lifecycle, logger, registry } = options;
-  const errors = errorHandlers(config, telemetry);
+  const { definition, parts, config, database, telemetry, lifecycle, logger, registry, events } = options;
+  const problems = errorHandlers(config, telemetry);
   const app = fastify({
     loggerInstance: logger,
     bodyLimit: config.bodyLimitBytes,
@@ -42,14 +47,14 @@ export async function buildApp(options: AppOptions): Promise<App> {
     requestTimeout: 30_000,
     routerOptions: { maxParamLength: 100 },
     // An address that cannot be decoded never reaches a route or its error handler.
-    frameworkErrors: (error, request, reply) => errors.onError(error, request as never, reply as never),
+    frameworkErrors: (error, request, reply) => problems.onError(error, request as never, reply as never),
     clientErrorHandler: (error, socket) => sendClientError(config, error, socket),
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   app.setValidatorCompiler(strictValidators());
   app.removeContentTypeParser('text/plain');
-  app.setErrorHandler(errors.onError);
-  app.setNotFoundHandler(errors.onNotFound);
+  app.setErrorHandler(problems.onError);
+  app.setNotFoundHandler(problems.onNotFound);
   measureRequests(app, registry);
 
   // Requests of the business carry the path; probes and scrapes do not, so they never count as traffic of the path.
@@ -66,7 +71,9 @@ export async function buildApp(options: AppOptions): Promise<App> {
     if (lifecycle.draining) reply.header('connection', 'close');
   });
 
-  for (const schema of [...definition.schemas, ProblemSchema]) app.addSchema(schema);
+  const { inbox } = events;
+  const eventSchemas = inbox === undefined ? [] : [CloudEventSchema, ReceiptSchema];
+  for (const schema of [...definition.schemas, ...eventSchemas, ProblemSchema]) app.addSchema(schema);
   await app.register(swagger, {
     openapi: openApiInfo(definition.openapi),
     refResolver: { buildLocalReference: schema => String(schema.$id) },
@@ -79,7 +86,15 @@ export async function buildApp(options: AppOptions): Promise<App> {
   });
 
   await app.register(operationRoutes, { config, database, lifecycle, registry });
-  await app.register(parts.routes, { prefix: '/v1' });
+  await app.register(
+    async v1 => {
+      authenticate(v1, config.auth, `${definition.kind}s`);
+      limitRate(v1, config.rateLimitPerMinute);
+      await v1.register(parts.routes);
+      if (inbox !== undefined) await v1.register(eventRoutes, { inbox, refusals: definition.eventRefusals ?? [] });
+    },
+    { prefix: '/v1' },
+  );
   await app.ready();
   return app;
 }

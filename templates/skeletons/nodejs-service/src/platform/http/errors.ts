@@ -89,19 +89,26 @@ export function errorHandlers(config: Config, telemetry: Telemetry): ErrorHandle
   };
 }
 
+/** What is refused before it is a request. */
+const ON_SOCKET: Record<string, ProblemCode> = {
+  HPE_HEADER_OVERFLOW: 'headers-too-large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request-timeout',
+};
+
 /** Bytes that are not HTTP never become a request; they are answered on the socket. */
 export function sendClientError(config: Config, error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  const status = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[error.code ?? ''] ?? 400;
+  const code = ON_SOCKET[error.code ?? ''] ?? 'validation-failed';
+  const { status, title } = PROBLEMS[code];
   const body = JSON.stringify({
-    type: `${config.problemBase}validation-failed`,
-    title: PROBLEMS['validation-failed'].title,
+    type: `${config.problemBase}${code}`,
+    title,
     status,
-    detail: 'This is not a well-formed HTTP request.',
-    code: 'validation-failed',
+    detail: code === 'validation-failed' ? 'This is not a well-formed HTTP request.' : `${title}.`,
+    code,
   });
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: ${PROBLEM_MEDIA_TYPE}\r\n` +

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { invalid, ProblemError } from '../problems.ts';
+import { clientOf } from './auth.ts';
 
 /** Who asks, and under which key: the scope of an idempotent request. */
 export type Caller = { clientId: string; idempotencyKey: string };
@@ -8,7 +9,6 @@ export type Caller = { clientId: string; idempotencyKey: string };
 export type Decided<T> = { replayed: boolean; body: T };
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
-const CLIENT = /^[A-Za-z0-9._:@/-]{1,128}$/;
 
 /** Runs before the body is read: a request without a key costs nothing. */
 export async function requireIdempotencyKey(request: FastifyRequest): Promise<void> {
@@ -27,16 +27,9 @@ export async function requireIdempotencyKey(request: FastifyRequest): Promise<vo
   }
 }
 
-/**
- * Who calls. The gateway in front authenticates the caller and sets `X-Client-Id`; the service trusts it, so it must not be
- * reachable around the gateway.
- */
+/** Who calls, and under which key. Only for routes that require the key. */
 export function callerOf(request: FastifyRequest): Caller {
-  const client = request.headers['x-client-id'] ?? 'anonymous';
-  if (typeof client !== 'string' || !CLIENT.test(client)) {
-    throw invalid('#/header/X-Client-Id', 'pattern', 'must be 1 to 128 letters, digits or any of . _ : @ / -');
-  }
-  return { clientId: client, idempotencyKey: request.headers['idempotency-key'] as string };
+  return { clientId: clientOf(request), idempotencyKey: request.headers['idempotency-key'] as string };
 }
 
 /** 201 for what was done now, 200 for the answer of before. */

@@ -34,20 +34,30 @@ export const IdempotentHeaders = Type.Object({
   'X-Client-Id': Type.Optional(Type.String({ description: 'Set by the gateway' })),
 });
 
-const ALWAYS: ProblemCode[] = ['validation-failed', 'internal', 'overloaded', 'database-unavailable'];
-const ON_POST: ProblemCode[] = [
-  'malformed-json',
-  'idempotency-key-missing',
-  'idempotency-conflict',
-  'idempotency-mismatch',
-  'payload-too-large',
-  'unsupported-media-type',
+const ALWAYS: ProblemCode[] = [
+  'validation-failed',
+  'unauthenticated',
+  'forbidden',
+  'rate-limited',
+  'internal',
+  'overloaded',
+  'database-unavailable',
 ];
+const WITH_BODY: ProblemCode[] = ['malformed-json', 'payload-too-large', 'unsupported-media-type'];
+const WITH_KEY: ProblemCode[] = ['idempotency-key-missing', 'idempotency-conflict', 'idempotency-mismatch'];
+
+const BY_METHOD: Record<string, ProblemCode[]> = {
+  GET: [],
+  POST: [...WITH_BODY, ...WITH_KEY],
+  PUT: WITH_BODY,
+  // A POST that an id in its body names: no Idempotency-Key.
+  EVENT: WITH_BODY,
+};
 
 /** The error responses of an operation, grouped by status. */
-export function problems(method: 'GET' | 'POST', ...codes: ProblemCode[]): Record<number, TSchema> {
+export function problems(method: 'GET' | 'POST' | 'PUT' | 'EVENT', ...codes: ProblemCode[]): Record<number, TSchema> {
   const byStatus = new Map<number, ProblemCode[]>();
-  for (const code of [...codes, ...(method === 'POST' ? ON_POST : []), ...ALWAYS]) {
+  for (const code of new Set([...codes, ...BY_METHOD[method]!, ...ALWAYS])) {
     const status = PROBLEMS[code].status;
     byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
   }
