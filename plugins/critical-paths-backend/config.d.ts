@@ -41,6 +41,11 @@ export interface Config {
       /** How often they are read. Default: every 30 minutes, at most 15 minutes. */
       schedule?: SchedulerServiceTaskScheduleDefinitionConfig;
     };
+    /**
+     * How long after a deployment the burned budget is told beside it. Default:
+     * 60 minutes; at most a day.
+     */
+    afterDeployment?: HumanDuration | string;
     /** A feed that its source has not answered for this long is stale. Default: 5 minutes. */
     staleAfter?: HumanDuration | string;
     /**

@@ -11,16 +11,25 @@ import {
 } from '@rocket/plugin-critical-paths-node';
 import { readFile } from 'fs/promises';
 import { parse } from 'yaml';
+import { BurnBook } from './burn/BurnBook';
+import { BurnRollup } from './burn/BurnRollup';
+import { scheduleRollup } from './burn/schedule';
 import { ChangeCollector } from './changes/ChangeCollector';
 import { DatabaseChangeStore } from './changes/DatabaseChangeStore';
 import { ServiceLevelCollector } from './changes/ServiceLevelCollector';
 import { Collector } from './collector/Collector';
 import { scheduleCollection } from './collector/schedule';
+import { BudgetService } from './service/BudgetService';
 import { FigureService } from './service/FigureService';
 import { PathDirectory } from './service/PathDirectory';
+import { PathDetails } from './service/PathDetails';
 import { PathService } from './service/PathService';
+import { PolicyService } from './service/PolicyService';
 import { createRouter } from './service/router';
+import { StoredSignals } from './service/StoredSignals';
 import { readSettings } from './settings';
+import { DatabaseBurnStore } from './store/BurnStore';
+import { DatabasePolicyStore } from './store/PolicyStore';
 import { DatabaseSignalStore } from './store/DatabaseSignalStore';
 
 /** Collects, stores and serves the golden signals of critical paths. */
@@ -38,6 +47,7 @@ export const criticalPathsPlugin = createBackendPlugin({
     });
     env.registerInit({
       deps: {
+        auditor: coreServices.auditor,
         auth: coreServices.auth,
         catalog: catalogServiceRef,
         config: coreServices.rootConfig,
@@ -66,12 +76,40 @@ export const criticalPathsPlugin = createBackendPlugin({
         const changeStore = new DatabaseChangeStore(
           await deps.database.getClient(),
         );
-        const figures = new FigureService({ store, directory, settings });
-        const service = new PathService({
-          figures,
-          directory,
+        const policyStore = await DatabasePolicyStore.create({
+          database: deps.database,
+        });
+        const burnStore = await DatabaseBurnStore.create({
+          database: deps.database,
+        });
+        const signals = new StoredSignals({
           store,
+          policy: policyStore,
           settings,
+        });
+        const budgets = new BudgetService({ signals, directory });
+        const book = new BurnBook({ store: burnStore });
+        const service = new PathService({
+          figures: new FigureService({ signals, budgets, book, directory }),
+          details: new PathDetails({
+            signals,
+            budgets,
+            book,
+            store,
+            burns: burnStore,
+            changes: changeStore,
+            settings,
+          }),
+          signals,
+          directory,
+          settings,
+        });
+        const policy = new PolicyService({
+          policy: policyStore,
+          store,
+          directory,
+          settings,
+          changed: () => signals.expire(),
         });
         deps.permissionsRegistry.addPermissions(criticalPathsPermissions);
         const { collect } = await scheduleCollection({
@@ -96,9 +134,27 @@ export const criticalPathsPlugin = createBackendPlugin({
           logger,
           scheduler: deps.scheduler,
         });
+        await scheduleRollup({
+          rollup: new BurnRollup({
+            store,
+            burns: burnStore,
+            policy: policyStore,
+            changes: changeStore,
+            directory,
+            settings,
+            logger,
+          }),
+          burns: burnStore,
+          policy: policyStore,
+          settings,
+          logger,
+          scheduler: deps.scheduler,
+        });
         deps.httpRouter.use(
           await createRouter({
             service,
+            policy,
+            auditor: deps.auditor,
             httpAuth,
             permissions,
             collect,

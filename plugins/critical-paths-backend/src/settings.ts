@@ -17,6 +17,8 @@ export interface CriticalPathsSettings {
   maxRequests: number;
   staleAfterSeconds: number;
   quietAfterSeconds: number;
+  /** Minutes after a deployment in which the burned budget is told. */
+  afterDeploymentMinutes: number;
   /** When deployments and incidents are read. */
   changesSchedule: SchedulerServiceTaskScheduleDefinition;
   /** When service levels of the sources are read. */
@@ -104,6 +106,10 @@ export function readSettings(root: RootConfigService): CriticalPathsSettings {
     budgetSeconds: seconds('collector.budget', { seconds: 45 }, { min: 1 }),
     maxRequests,
     staleAfterSeconds: seconds('staleAfter', { minutes: 5 }, { min: 60 }),
+    afterDeploymentMinutes: Math.ceil(
+      seconds('afterDeployment', { minutes: 60 }, { min: 60, max: 86_400 }) /
+        60,
+    ),
     quietAfterSeconds: seconds('quietAfter', { minutes: 15 }, { min: 60 }),
     retentionMinutes: {
       minutes: Math.floor(

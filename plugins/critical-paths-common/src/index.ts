@@ -11,3 +11,4 @@ export * from './parse';
 export * from './members';
 export * from './workflow';
 export * from './workflowValues';
+export * from './workflowScript';

@@ -12,7 +12,14 @@ export const criticalPathsCollectPermission = createPermission({
   attributes: { action: 'update' },
 });
 
+/** Declare planned downtime and start budgets anew. */
+export const criticalPathsPolicyManagePermission = createPermission({
+  name: 'critical-paths.policy.manage',
+  attributes: { action: 'update' },
+});
+
 export const criticalPathsPermissions = [
   criticalPathsReadPermission,
   criticalPathsCollectPermission,
+  criticalPathsPolicyManagePermission,
 ];

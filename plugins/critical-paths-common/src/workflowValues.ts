@@ -235,11 +235,16 @@ function parseBody(body: string): { value?: Json; error?: string } {
   }
 }
 
-/** Holds one check against an answer. */
+/**
+ * Holds one check against an answer.
+ *
+ * @param show - takes secrets out of what was found, before it is cut
+ */
 export function checkAnswer(
   check: WorkflowCheck,
   answer: WorkflowAnswer,
   values: WorkflowValues,
+  show: (found: string) => string = found => found,
 ): WorkflowCheckResult {
   if (check.status !== undefined) {
     const wanted = [check.status].flat();
@@ -262,7 +267,7 @@ export function checkAnswer(
     return {
       check: `header ${check.header} ${text}`,
       passed,
-      found: found === undefined ? 'missing' : shorten(found),
+      found: found === undefined ? 'missing' : shorten(show(found)),
     };
   }
   const { value, error } = parseBody(answer.body);
@@ -274,7 +279,7 @@ export function checkAnswer(
     passed: passed && error === undefined,
     found:
       error ??
-      (found === undefined ? 'missing' : shorten(JSON.stringify(found))),
+      (found === undefined ? 'missing' : shorten(show(JSON.stringify(found)))),
   };
 }
 

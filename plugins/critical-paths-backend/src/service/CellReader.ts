@@ -1,11 +1,13 @@
 import { CellSum } from '../store/cells';
 import type {
+  RowLevel,
   SignalCell,
   SignalRow,
   SignalStore,
   StoreChange,
 } from '../store/SignalStore';
-import type { Grid } from './windows';
+import type { MinuteRange } from '../store/ranges';
+import { intervalEnd, intervalLevel, type Grid } from './windows';
 
 /** An interval that was summed up; no cell when it has no request. */
 interface CachedInterval {
@@ -15,6 +17,14 @@ interface CachedInterval {
   span: number;
   cell?: SignalCell;
 }
+
+/** Minutes that a row of each level stands for. */
+const LEVEL_MINUTES: Record<RowLevel, number> = {
+  minute: 1,
+  quarter: 15,
+  hour: 60,
+  day: 1440,
+};
 
 /** Rows that one query may return: bounds the time that SQLite blocks the process. */
 const ROWS_PER_READ = 20_000;
@@ -27,17 +37,26 @@ const ROWS_PER_READ = 20_000;
 export class CellReader {
   readonly #store: Pick<SignalStore, 'readRows'>;
   readonly #maxSeries: number;
+  readonly #excluded: (seriesId: number) => readonly MinuteRange[];
   readonly #cache = new Map<number, Map<string, CachedInterval>>();
   /** Rises with every change, so that rows read before it are not remembered after it. */
   #epoch = 0;
 
-  /** Remembers at most `maxSeries` series, those that were asked for last. */
+  /**
+   * Remembers at most `maxSeries` series, those that were asked for last.
+   * Minutes of a series that are `excluded` (planned downtime) are left out;
+   * longer rows are stored without them.
+   */
   constructor(
     store: Pick<SignalStore, 'readRows'>,
-    options: { maxSeries?: number } = {},
+    options: {
+      maxSeries?: number;
+      excluded?: (seriesId: number) => readonly MinuteRange[];
+    } = {},
   ) {
     this.#store = store;
     this.#maxSeries = options.maxSeries ?? Infinity;
+    this.#excluded = options.excluded ?? (() => []);
   }
 
   /** The cells of each series by interval of the grid. */
@@ -47,11 +66,12 @@ export class CellReader {
   ): Promise<Map<number, (SignalCell | undefined)[]>> {
     const epoch = this.#epoch;
     const keys = grid.starts.map((_, i) => intervalKey(grid, i));
+    const levels = grid.starts.map((_, i) => intervalLevel(grid, i));
     const result = new Map<number, (SignalCell | undefined)[]>();
     // Series that miss the same run of intervals are read together.
     const runs = new Map<
       string,
-      { first: number; last: number; ids: number[] }
+      { first: number; last: number; level: RowLevel; ids: number[] }
     >();
     for (const id of seriesIds) {
       const known = this.#cache.get(id);
@@ -61,34 +81,48 @@ export class CellReader {
       }
       const cells: (SignalCell | undefined)[] = new Array(grid.starts.length);
       let first = -1;
-      for (let i = 0; i <= grid.starts.length; i++) {
-        const hit = i < grid.starts.length ? known?.get(keys[i]) : undefined;
-        const usable = hit && hit.from === grid.starts[i];
+      const close = (last: number) => {
+        const name = `${first}-${last}`;
+        const run = runs.get(name) ?? {
+          first,
+          last,
+          level: levels[first],
+          ids: [],
+        };
+        run.ids.push(id);
+        runs.set(name, run);
+        first = -1;
+      };
+      grid.starts.forEach((start, i) => {
+        const hit = known?.get(keys[i]);
+        const usable =
+          hit && hit.from === start && hit.to === intervalEnd(grid, i);
+        if (first !== -1 && (usable || levels[i] !== levels[first])) {
+          close(i - 1);
+        }
         if (usable) {
           cells[i] = hit.cell;
+        } else if (first === -1) {
+          first = i;
         }
-        if (!usable && i < grid.starts.length) {
-          first = first === -1 ? i : first;
-        } else if (first !== -1) {
-          const name = `${first}-${i - 1}`;
-          const run = runs.get(name) ?? { first, last: i - 1, ids: [] };
-          run.ids.push(id);
-          runs.set(name, run);
-          first = -1;
-        }
+      });
+      if (first !== -1) {
+        close(grid.starts.length - 1);
       }
       result.set(id, cells);
     }
-    for (const { first, last, ids } of runs.values()) {
+    for (const { first, last, level, ids } of runs.values()) {
       const from = grid.starts[first];
       const to = intervalEnd(grid, last);
-      const rowsPerSeries =
-        (to - from) / (grid.level === 'minute' ? 1 : 60) + 1;
+      const rowsPerSeries = (to - from) / LEVEL_MINUTES[level] + 1;
       const slice = Math.max(1, Math.floor(ROWS_PER_READ / rowsPerSeries));
       for (let i = 0; i < ids.length; i += slice) {
         const part = ids.slice(i, i + slice);
-        const rows = await this.#store.readRows(grid.level, part, from, to);
-        const sums = sumByInterval(rows, grid);
+        const rows = await this.#store.readRows(level, part, from, to);
+        const sums = sumByInterval(
+          level === 'minute' ? this.#counted(rows) : rows,
+          grid,
+        );
         for (const id of part) {
           const cells = result.get(id)!;
           for (let index = first; index <= last; index++) {
@@ -98,7 +132,7 @@ export class CellReader {
               this.#remember(id, keys[index], {
                 from: grid.starts[index],
                 to: intervalEnd(grid, index),
-                span: grid.to - grid.from + 2 * grid.step,
+                span: grid.reach + 2 * grid.step,
                 cell,
               });
             }
@@ -116,8 +150,8 @@ export class CellReader {
       for (const id of change.seriesIds ?? this.#cache.keys()) {
         const known = this.#cache.get(id);
         for (const [key, interval] of known ?? []) {
-          // Hours are sums: a changed minute changes the hour that holds it,
-          // and an interval of hours always ends with its hour.
+          // Longer rows are sums: a changed minute changes the row that holds
+          // it, and an interval always ends with the last of its rows.
           const touched =
             interval.from < change.to && interval.to > change.from;
           if (touched || interval.to < until - interval.span) {
@@ -131,6 +165,13 @@ export class CellReader {
   clear(): void {
     this.#epoch += 1;
     this.#cache.clear();
+  }
+
+  #counted(rows: SignalRow[]): SignalRow[] {
+    return rows.filter(
+      ({ seriesId, at }) =>
+        !this.#excluded(seriesId).some(([from, to]) => at >= from && at < to),
+    );
   }
 
   #remember(id: number, key: string, interval: CachedInterval): void {
@@ -147,20 +188,15 @@ export class CellReader {
   }
 }
 
-/** End of an interval; the newest one is taken to its full length, there are no rows beyond now. */
-function intervalEnd(grid: Grid, index: number): number {
-  return (
-    grid.starts[index + 1] ??
-    (Math.floor(grid.starts[index] / grid.step) + 1) * grid.step
-  );
-}
-
-/** Whole intervals are shared by level and length; a cut first one belongs to its grid alone. */
+/** Whole intervals are shared by level and length; cut ones belong to their grid alone. */
 function intervalKey(grid: Grid, index: number): string {
   const start = grid.starts[index];
-  return start % grid.step === 0
+  if (start % grid.step !== 0) {
+    return `${grid.name}/first`;
+  }
+  return intervalEnd(grid, index) % grid.step === 0
     ? `${grid.level}/${grid.step}/${start}`
-    : `${grid.name}/first`;
+    : `${grid.name}/last`;
 }
 
 function sumByInterval(

@@ -4,17 +4,24 @@ import type {
   LoggerService,
 } from '@backstage/backend-plugin-api';
 import { CATALOG_FILTER_EXISTS } from '@backstage/catalog-client';
-import { stringifyEntityRef, type Entity } from '@backstage/catalog-model';
+import {
+  parseEntityRef,
+  stringifyEntityRef,
+  type Entity,
+} from '@backstage/catalog-model';
 import { ServiceUnavailableError, toError } from '@backstage/errors';
 import type { CatalogService } from '@backstage/plugin-catalog-node';
 import {
   ANNOTATION_CRITICAL_PATH,
   indexComponents,
+  isEntityRef,
   parseCriticalPath,
   resolvePath,
   type ParsedCriticalPath,
   type ResolvedPath,
 } from '@rocket/plugin-critical-paths-common';
+
+import type { VisibleGroup } from './teams';
 
 const PAGE_SIZE = 500;
 const COMPONENT_FIELDS = [
@@ -24,10 +31,12 @@ const COMPONENT_FIELDS = [
   'metadata.title',
   'metadata.annotations',
   'spec.owner',
+  'spec.dependsOn',
 ];
 /** How long what a caller may see is remembered, so that a board that polls does not ask the catalog each time. */
 const VISIBLE_FOR_MS = 10_000;
-const MAX_CALLERS = 500;
+/** Answers that are remembered for each question. */
+const MAX_ANSWERS = 2000;
 
 /** All paths of the catalog with their applications. */
 export interface PathModel {
@@ -52,6 +61,14 @@ export class PathDirectory {
   readonly #visible = new Map<
     string,
     { at: number; value: Promise<Set<string>> }
+  >();
+  readonly #visibleEntities = new Map<
+    string,
+    { at: number; value: Promise<Set<string>> }
+  >();
+  readonly #groups = new Map<
+    string,
+    { at: number; value: Promise<Map<string, VisibleGroup>> }
   >();
   #last?: { text: string; model: PathModel };
   #reported = '';
@@ -88,26 +105,9 @@ export class PathDirectory {
 
   /** Refs of the paths that the catalog shows to the caller. */
   async visibleTo(credentials: BackstageCredentials): Promise<Set<string>> {
-    const principal = credentials.principal as {
-      type: string;
-      userEntityRef?: string;
-      subject?: string;
-    };
-    const key = `${principal.type}:${
-      principal.userEntityRef ?? principal.subject ?? ''
-    }`;
-    const now = this.#options.now();
-    const known = this.#visible.get(key);
-    if (known && now - known.at <= VISIBLE_FOR_MS) {
-      return known.value;
-    }
-    const value = this.#refs(credentials);
-    if (this.#visible.size >= MAX_CALLERS) {
-      this.#visible.clear();
-    }
-    this.#visible.set(key, { at: now, value });
-    value.catch(() => this.#visible.delete(key));
-    return value;
+    return this.#remembered(this.#visible, '', credentials, () =>
+      this.#refs(credentials),
+    );
   }
 
   /** Which of the given entities the catalog shows to the caller. */
@@ -115,16 +115,132 @@ export class PathDirectory {
     entityRefs: string[],
     credentials: BackstageCredentials,
   ): Promise<Set<string>> {
-    const { items } = await this.#ask(() =>
-      this.#options.catalog.getEntitiesByRefs(
+    const asked = [...entityRefs].sort();
+    return this.#remembered(
+      this.#visibleEntities,
+      JSON.stringify(asked),
+      credentials,
+      async () => {
+        const { items } = await this.#ask(() =>
+          this.#options.catalog.getEntitiesByRefs(
+            {
+              entityRefs: asked,
+              fields: ['kind', 'metadata.namespace', 'metadata.name'],
+            },
+            { credentials },
+          ),
+        );
+        return new Set(asked.filter((_, index) => items[index]));
+      },
+    );
+  }
+
+  /** The groups that the catalog shows to the caller, by ref, with what is above them. */
+  async groupsVisibleTo(
+    credentials: BackstageCredentials,
+  ): Promise<Map<string, VisibleGroup>> {
+    return this.#remembered(this.#groups, '', credentials, () =>
+      this.#readGroups(credentials),
+    );
+  }
+
+  async #remembered<T>(
+    memory: Map<string, { at: number; value: Promise<T> }>,
+    question: string,
+    credentials: BackstageCredentials,
+    ask: () => Promise<T>,
+  ): Promise<T> {
+    const principal = credentials.principal as {
+      type: string;
+      userEntityRef?: string;
+      subject?: string;
+    };
+    const key = `${principal.type}:${
+      principal.userEntityRef ?? principal.subject ?? ''
+    } ${question}`;
+    const now = this.#options.now();
+    const known = memory.get(key);
+    if (known && now - known.at <= VISIBLE_FOR_MS) {
+      return known.value;
+    }
+    const value = ask();
+    const oldest = memory.keys().next();
+    if (memory.size >= MAX_ANSWERS && !oldest.done) {
+      memory.delete(oldest.value);
+    }
+    memory.delete(key);
+    memory.set(key, { at: now, value });
+    value.catch(() => memory.delete(key));
+    return value;
+  }
+
+  async #readGroups(
+    credentials: BackstageCredentials,
+  ): Promise<Map<string, VisibleGroup>> {
+    return this.#ask(async () => {
+      const groups = new Map<string, VisibleGroup>();
+      const children = new Map<string, string>();
+      for await (const page of this.#options.catalog.streamEntities(
         {
-          entityRefs,
-          fields: ['kind', 'metadata.namespace', 'metadata.name'],
+          filter: { kind: 'Group' },
+          fields: [
+            'kind',
+            'metadata.namespace',
+            'metadata.name',
+            'metadata.title',
+            'spec.profile.displayName',
+            'spec.parent',
+            'spec.children',
+          ],
+          pageSize: PAGE_SIZE,
         },
         { credentials },
-      ),
-    );
-    return new Set(entityRefs.filter((_, index) => items[index]));
+      )) {
+        for (const entity of page) {
+          const entityRef = stringifyEntityRef(entity);
+          const complete = (ref: unknown) =>
+            typeof ref === 'string' && isEntityRef(ref)
+              ? stringifyEntityRef(
+                  parseEntityRef(ref, {
+                    defaultKind: 'group',
+                    defaultNamespace: entity.metadata.namespace,
+                  }),
+                )
+              : undefined;
+          const spec = entity.spec as
+            | {
+                parent?: unknown;
+                children?: unknown;
+                profile?: { displayName?: string };
+              }
+            | undefined;
+          groups.set(entityRef, {
+            entityRef,
+            title:
+              spec?.profile?.displayName ??
+              entity.metadata.title ??
+              entity.metadata.name,
+            parent: complete(spec?.parent),
+          });
+          for (const child of Array.isArray(spec?.children)
+            ? spec!.children
+            : []) {
+            const ref = complete(child);
+            if (ref !== undefined) {
+              children.set(ref, entityRef);
+            }
+          }
+        }
+      }
+      // A group may name what is above it or what is below it.
+      for (const [child, parent] of children) {
+        const group = groups.get(child);
+        if (group && group.parent === undefined) {
+          group.parent = parent;
+        }
+      }
+      return groups;
+    });
   }
 
   async #refs(credentials: BackstageCredentials): Promise<Set<string>> {

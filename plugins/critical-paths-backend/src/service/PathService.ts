@@ -1,22 +1,38 @@
 import type { BackstageCredentials } from '@backstage/backend-plugin-api';
 import { NotFoundError } from '@backstage/errors';
-import type {
-  BoardResponse,
-  BoardRow,
-  BoardWindow,
-  ComponentPathsResponse,
-  PathApplication,
-  PathDetail,
-  PathState,
+import {
+  evaluateObjective,
+  type BoardResponse,
+  type BoardRow,
+  type BoardSignal,
+  type BoardWindow,
+  type ComponentPathsResponse,
+  type HistoryMonth,
+  type HistoryResponse,
+  type PathDetail,
+  type PathState,
+  type SignalBoardResponse,
+  type TeamsResponse,
 } from '@rocket/plugin-critical-paths-common';
 import type { CriticalPathsSettings } from '../settings';
-import type { SignalStore } from '../store/SignalStore';
-import { explain } from './explain';
-import { dataStatus, distinctFeeds, stateOf, type StepFeed } from './feeds';
+import { coveredMinutes } from '../store/ranges';
+import { measure } from './BudgetService';
+import { measuredFeeds } from './feeds';
 import type { Board, FigureService, PathFigures } from './FigureService';
-import { isoOfMinute, seriesOf, signalsOf } from './figures';
-import type { PathDirectory, PathModel } from './PathDirectory';
-import { windowGrid } from './windows';
+import {
+  countsOf,
+  isoOfMinute,
+  latencyErrorOf,
+  observedMinutes,
+  signalsOfCounts,
+} from './figures';
+import type { PathDetails } from './PathDetails';
+import type { PathDirectory } from './PathDirectory';
+import { toBoardRow } from './rows';
+import { signalBoard } from './signalBoards';
+import type { StoredSignals } from './StoredSignals';
+import { teamRows } from './teams';
+import { historyGrid } from './windows';
 
 /** Which rows of the board are wanted; every field narrows. */
 export interface BoardFilter {
@@ -30,29 +46,32 @@ export interface BoardFilter {
 /** Answers the questions of the API from stored rows, for one caller at a time. */
 export class PathService {
   readonly #figures: FigureService;
+  readonly #details: PathDetails;
+  readonly #signals: StoredSignals;
   readonly #directory: PathDirectory;
-  readonly #store: SignalStore;
   readonly #settings: CriticalPathsSettings;
   readonly #now: () => number;
 
   constructor(options: {
     figures: FigureService;
+    details: PathDetails;
+    signals: StoredSignals;
     directory: PathDirectory;
-    store: SignalStore;
     settings: CriticalPathsSettings;
     now?: () => number;
   }) {
     this.#figures = options.figures;
+    this.#details = options.details;
+    this.#signals = options.signals;
     this.#directory = options.directory;
-    this.#store = options.store;
     this.#settings = options.settings;
     this.#now = options.now ?? Date.now;
   }
 
   /**
-   * Names what an answer of {@link board} depends on, without making it: two
-   * answers with the same text are the same. Changes every few seconds, since
-   * ages and states depend on the time.
+   * Names what an answer of {@link board}, {@link signalBoard} or {@link teams}
+   * depends on, without making it: two answers with the same text are the same.
+   * Changes every few seconds, since ages and states depend on the time.
    */
   async boardKey(
     window: BoardWindow,
@@ -78,27 +97,61 @@ export class PathService {
     filter: BoardFilter,
     credentials: BackstageCredentials,
   ): Promise<BoardResponse> {
-    const [board, visible] = await Promise.all([
-      this.#figures.board(window),
-      this.#directory.visibleTo(credentials),
+    const { board, rows, now } = await this.#rows(window, filter, credentials);
+    return {
+      ...this.#frame(window, board, now),
+      rows: rows.map(({ row }) => row),
+    };
+  }
+
+  /** The board of one signal: uptime, throughput, error rate or latency. */
+  async signalBoard(
+    signal: BoardSignal,
+    window: BoardWindow,
+    filter: BoardFilter,
+    credentials: BackstageCredentials,
+  ): Promise<SignalBoardResponse> {
+    const { rows, ...frame } = await this.board(window, filter, credentials);
+    return { ...frame, ...signalBoard(signal, rows) };
+  }
+
+  /** The paths by owner, with the groups above them. */
+  async teams(
+    window: BoardWindow,
+    filter: BoardFilter,
+    credentials: BackstageCredentials,
+  ): Promise<TeamsResponse> {
+    const [{ board, rows, now }, groups] = await Promise.all([
+      this.#rows(window, filter, credentials),
+      this.#directory.groupsVisibleTo(credentials),
     ]);
-    const now = this.#now();
-    const rows: BoardRow[] = [];
-    for (const figures of board.figures.values()) {
-      const { path } = figures.resolved;
-      if (
-        visible.has(path.entityRef) &&
-        matches(filter.businessModel, path.businessModel) &&
-        matches(filter.owner, path.owner) &&
-        found(filter.q, figures)
-      ) {
-        const row = this.#row(figures, now);
-        if (matches(filter.state, row.state)) {
-          rows.push(row);
-        }
-      }
-    }
-    return { ...this.#frame(window, board, now), rows };
+    return {
+      ...this.#frame(window, board, now),
+      rows: teamRows(rows, groups),
+    };
+  }
+
+  /**
+   * Names what an answer of {@link path} depends on, apart from the time.
+   *
+   * @throws NotFoundError when there is no such path or the caller may not see it
+   */
+  async pathKey(
+    pathRef: string,
+    window: BoardWindow,
+    credentials: BackstageCredentials,
+  ): Promise<{ key: string; version: number }> {
+    const { board, figures } = await this.#find(pathRef, window, credentials);
+    const refs = applicationsOf(figures);
+    const visible = await this.#directory.visibleEntities(refs, credentials);
+    return {
+      key: JSON.stringify([
+        pathRef,
+        window,
+        refs.filter(ref => !visible.has(ref)),
+      ]),
+      version: board.version,
+    };
   }
 
   /** @throws NotFoundError when there is no such path or the caller may not see it. */
@@ -107,52 +160,86 @@ export class PathService {
     window: BoardWindow,
     credentials: BackstageCredentials,
   ): Promise<PathDetail> {
-    const [board, visible] = await Promise.all([
-      this.#figures.board(window),
-      this.#directory.visibleTo(credentials),
-    ]);
-    const figures = board.figures.get(pathRef);
-    if (!figures || !visible.has(pathRef)) {
-      throw new NotFoundError(`No critical path ${pathRef} in the catalog`);
-    }
+    const { board, figures } = await this.#find(pathRef, window, credentials);
     const now = this.#now();
-    const { resolved, feeds } = figures;
-    const grid = windowGrid(window, board.grid.to, 'chart');
-    const cells = await this.#figures.cellsOf(feeds, grid);
-    const entry = distinctFeeds(feeds.filter(f => f.entry)).flatMap(f =>
-      f.series ? cells.get(f.series.id) ?? [] : [],
+    const visible = await this.#directory.visibleEntities(
+      applicationsOf(figures),
+      credentials,
     );
-    const refs = [...new Set(feeds.map(f => f.member.entityRef))];
-    const [visibleApps, queries] = await Promise.all([
-      this.#directory.visibleEntities(refs, credentials),
-      this.#store.listQueries(pathRef),
-    ]);
-    const applicationDetails: PathApplication[] = [];
-    for (const ref of refs) {
-      const own = feeds.filter(f => f.member.entityRef === ref);
-      applicationDetails.push(
-        await this.#application(ref, own, figures, {
-          window,
-          board,
-          cells,
-          now,
-          visible: visibleApps.has(ref),
-        }),
+    return {
+      ...(await this.#details.detail(figures, board, window, visible, now)),
+      ...this.#frame(window, board, now),
+    };
+  }
+
+  /**
+   * Calendar months (UTC) of a path, the newest first, from day rows.
+   *
+   * @throws NotFoundError when there is no such path or the caller may not see it
+   */
+  async history(
+    pathRef: string,
+    months: number,
+    credentials: BackstageCredentials,
+  ): Promise<HistoryResponse> {
+    const { board, figures } = await this.#find(pathRef, '24h', credentials);
+    const { resolved, feeds } = figures;
+    const { to: until } = board.grid;
+    const today = new Date(until * 60_000);
+    const startOf = (back: number) =>
+      Date.UTC(today.getUTCFullYear(), today.getUTCMonth() - back, 1) / 60_000;
+    const grid = historyGrid(startOf(months - 1), until);
+    const steps = measuredFeeds(resolved, feeds);
+    const measured = measure(
+      resolved,
+      steps,
+      await this.#signals.cells(steps.flat(), grid, 'detail'),
+    );
+    const downtime = this.#signals.downtime(pathRef);
+    const result: HistoryMonth[] = [];
+    for (let back = 0; back < months; back++) {
+      const from = startOf(back);
+      const to = Math.min(back === 0 ? until : startOf(back - 1), until);
+      const first = grid.starts.findIndex(start => start >= from);
+      const last = grid.starts.findIndex(start => start >= to);
+      const { counts, missing } = countsOf(
+        measured,
+        first,
+        last === -1 ? grid.starts.length : last,
       );
+      const observed = observedMinutes(measured.steps[0].feeds, from, to);
+      if (first === -1 || (observed === 0 && counts.valid === 0)) {
+        continue;
+      }
+      const maintenanceMinutes = coveredMinutes(downtime, from, to);
+      result.push({
+        month: isoOfMinute(from).slice(0, 7),
+        from: isoOfMinute(from),
+        to: isoOfMinute(to),
+        observed: Math.min(
+          1,
+          observed / Math.max(1, to - from - maintenanceMinutes),
+        ),
+        signals: signalsOfCounts(counts, observed, latencyErrorOf(measured)),
+        objectives: resolved.path.objectives.map((objective, index) => {
+          const { actual, met, budgetRemaining } = evaluateObjective(
+            objective,
+            counts,
+            observed,
+            {
+              maintenanceMinutes,
+              windowMinutes: to - from,
+              missingSteps: objective.sli === 'availability' ? missing : [],
+            },
+          );
+          return { objective: index, actual, met, budgetRemaining };
+        }),
+      });
     }
     return {
-      ...this.#row(figures, now),
-      ...this.#frame(window, board, now),
-      series: seriesOf(entry, grid),
-      steps: resolved.steps.map(step => ({
-        name: step.name,
-        title: step.title,
-        operation: step.operation,
-        applications: step.members.map(member => member.entityRef),
-        entry: step.entry,
-      })),
-      applicationDetails,
-      explanations: explain(queries),
+      entityRef: pathRef,
+      generatedAt: new Date(this.#now()).toISOString(),
+      months: result,
     };
   }
 
@@ -174,20 +261,69 @@ export class PathService {
         f => f.member.entityRef === componentRef,
       );
       if (own.length > 0 && visible.has(pathRef)) {
-        const grid = windowGrid(window, board.grid.to, 'chart');
         rows.push({
-          path: this.#row(figures, now),
-          application: await this.#application(componentRef, own, figures, {
-            window,
+          path: toBoardRow(figures, this.#settings, now),
+          application: await this.#details.application(
+            componentRef,
+            own,
+            figures,
             board,
-            cells: await this.#figures.cellsOf(own, grid),
+            window,
+            visibleApps.has(componentRef),
             now,
-            visible: visibleApps.has(componentRef),
-          }),
+          ),
         });
       }
     }
     return { ...this.#frame(window, board, now), rows };
+  }
+
+  async #rows(
+    window: BoardWindow,
+    filter: BoardFilter,
+    credentials: BackstageCredentials,
+  ): Promise<{
+    board: Board;
+    rows: { row: BoardRow; figures: PathFigures }[];
+    now: number;
+  }> {
+    const [board, visible] = await Promise.all([
+      this.#figures.board(window),
+      this.#directory.visibleTo(credentials),
+    ]);
+    const now = this.#now();
+    const rows: { row: BoardRow; figures: PathFigures }[] = [];
+    for (const figures of board.figures.values()) {
+      const { path } = figures.resolved;
+      if (
+        visible.has(path.entityRef) &&
+        matches(filter.businessModel, path.businessModel) &&
+        matches(filter.owner, path.owner) &&
+        found(filter.q, figures)
+      ) {
+        const row = toBoardRow(figures, this.#settings, now);
+        if (matches(filter.state, row.state)) {
+          rows.push({ row, figures });
+        }
+      }
+    }
+    return { board, rows, now };
+  }
+
+  async #find(
+    pathRef: string,
+    window: BoardWindow,
+    credentials: BackstageCredentials,
+  ): Promise<{ board: Board; figures: PathFigures }> {
+    const [board, visible] = await Promise.all([
+      this.#figures.board(window),
+      this.#directory.visibleTo(credentials),
+    ]);
+    const figures = board.figures.get(pathRef);
+    if (!figures || !visible.has(pathRef)) {
+      throw new NotFoundError(`No critical path ${pathRef} in the catalog`);
+    }
+    return { board, figures };
   }
 
   #frame(window: BoardWindow, board: Board, now: number) {
@@ -198,107 +334,10 @@ export class PathService {
       generatedAt: new Date(now).toISOString(),
     };
   }
-
-  #row(figures: PathFigures, now: number): BoardRow {
-    const { resolved, feeds, signals, objectives } = figures;
-    const { path } = resolved;
-    const { state, reasons } = stateOf(
-      {
-        feeds,
-        validInWindow: signals.valid,
-        objectives,
-        problems: resolved.problems,
-      },
-      this.#settings,
-      now,
-    );
-    return {
-      entityRef: path.entityRef,
-      namespace: path.namespace,
-      name: path.name,
-      title: path.title,
-      description: path.description,
-      businessModel: path.businessModel,
-      owner: path.owner,
-      type: path.type,
-      lifecycle: path.lifecycle,
-      state,
-      stateReasons: reasons,
-      signals,
-      sparkline: figures.sparkline,
-      objectives,
-      data: dataStatus(
-        feeds.filter(f => f.entry),
-        now,
-      ),
-      applications: new Set(feeds.map(f => f.member.entityRef)).size,
-      unknownComponents: resolved.unknownComponents,
-    };
-  }
-
-  async #application(
-    entityRef: string,
-    own: StepFeed[],
-    figures: PathFigures,
-    context: {
-      window: BoardWindow;
-      board: Board;
-      cells: Awaited<ReturnType<FigureService['cellsOf']>>;
-      now: number;
-      visible: boolean;
-    },
-  ): Promise<PathApplication> {
-    const { board, cells, now, visible } = context;
-    const grid = windowGrid(context.window, board.grid.to, 'chart');
-    const counted = distinctFeeds(own);
-    const feeds = counted.flatMap(f =>
-      f.series ? cells.get(f.series.id) ?? [] : [],
-    );
-    const signals = signalsOf(feeds, grid);
-    // The path's promise is held against each application: its availability
-    // everywhere, its latency where the path itself is measured. Throughput is
-    // a promise about the sum.
-    const objectives = await this.#figures.judge(
-      figures.resolved.path.objectives.filter(
-        o =>
-          o.sli === 'availability' ||
-          (o.sli === 'latency' && own.some(f => f.entry)),
-      ),
-      counted,
-      board.grid.to,
-    );
-    const { state, reasons } = stateOf(
-      { feeds: own, validInWindow: signals.valid, objectives },
-      this.#settings,
-      now,
-    );
-    const entity = entityOf(board.model, entityRef);
-    return {
-      entityRef,
-      title:
-        (visible && (entity?.metadata.title ?? entity?.metadata.name)) ||
-        entityRef,
-      known: own[0].member.known,
-      joined: own.every(f => f.member.joined),
-      owner:
-        visible && typeof entity?.spec?.owner === 'string'
-          ? entity.spec.owner
-          : undefined,
-      steps: own.map(f => f.step),
-      state,
-      stateReasons: reasons,
-      signals,
-      series: seriesOf(feeds, grid),
-      data: dataStatus(own, now),
-      sourceUrl: visible
-        ? own.find(f => f.series?.sourceUrl)?.series?.sourceUrl
-        : undefined,
-    };
-  }
 }
 
-function entityOf(model: PathModel, ref: string) {
-  return model.components.get(ref);
+function applicationsOf({ feeds }: PathFigures): string[] {
+  return [...new Set(feeds.map(f => f.member.entityRef))];
 }
 
 function matches<T>(wanted: T[] | undefined, value: T): boolean {

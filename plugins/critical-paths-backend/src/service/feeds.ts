@@ -4,6 +4,7 @@ import {
   type DataStatus,
   type ObjectiveResult,
   type ResolvedPath,
+  type StateInput,
   type StateResult,
   type StepMember,
 } from '@rocket/plugin-critical-paths-common';
@@ -72,6 +73,25 @@ export function distinctFeeds(feeds: StepFeed[]): StepFeed[] {
   });
 }
 
+/** The feeds of each step, in the order of the steps, each request of a step counted once. */
+export function feedsByStep(
+  resolved: ResolvedPath,
+  feeds: StepFeed[],
+): StepFeed[][] {
+  return resolved.steps.map(step =>
+    distinctFeeds(feeds.filter(feed => feed.step === step.name)),
+  );
+}
+
+/** The feeds that a path's own figures are made of: those of the entry step, or of all steps. */
+export function measuredFeeds(
+  resolved: ResolvedPath,
+  feeds: StepFeed[],
+): StepFeed[][] {
+  const steps = feedsByStep(resolved, feeds);
+  return resolved.path.aggregation === 'measured' ? steps.slice(0, 1) : steps;
+}
+
 /** Seconds since then, never negative: a clock that is ahead gives 0. */
 function age(nowMs: number, minute: number | undefined): number | undefined {
   return minute === undefined
@@ -118,6 +138,9 @@ export function stateOf(
     validInWindow: number;
     objectives: ObjectiveResult[];
     problems?: string[];
+    alerts?: StateInput['alerts'];
+    maintenance?: StateInput['maintenance'];
+    workflow?: StateInput['workflow'];
   },
   settings: Pick<
     CriticalPathsSettings,
@@ -149,6 +172,9 @@ export function stateOf(
     validInWindow: input.validInWindow,
     objectives: input.objectives,
     problems: input.problems,
+    alerts: input.alerts,
+    maintenance: input.maintenance,
+    workflow: input.workflow,
     limits: settings,
   });
   // An application at several steps would give the same reason several times.

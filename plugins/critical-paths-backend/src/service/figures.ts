@@ -1,10 +1,14 @@
 import {
   LATENCY_SCALE,
+  aggregateSteps,
   compliance,
   estimatePercentile,
+  type Aggregation,
   type LatencySummary,
   type Series,
+  type SignalCounts,
   type Signals,
+  type StepCounts,
 } from '@rocket/plugin-critical-paths-common';
 import { CellSum } from '../store/cells';
 import { coveredMinutes, type MinuteRange } from '../store/ranges';
@@ -36,19 +40,24 @@ function percentile(
   return estimate === undefined ? null : rounded(estimate, 1);
 }
 
-function latency(histogram: Record<number, number>): LatencySummary {
+function latency(
+  histogram: Record<number, number>,
+  latencyError = 0,
+): LatencySummary {
   return {
     p50Ms: percentile(histogram, 50),
     p95Ms: percentile(histogram, 95),
     p99Ms: percentile(histogram, 99),
-    relativeError: RELATIVE_ERROR,
+    relativeError: Math.max(RELATIVE_ERROR, rounded(latencyError, 4)),
   };
 }
 
 /** One feed's cells on a grid, with what its source answered for. */
 export interface FeedCells {
   cells: (SignalCell | undefined)[];
-  covered: MinuteRange[];
+  covered: readonly MinuteRange[];
+  /** Bound of the relative error of percentiles, where it is wider than that of our own scale. */
+  latencyError?: number;
 }
 
 /**
@@ -67,53 +76,134 @@ export function observedMinutes(
   );
 }
 
-/** Sum over all feeds and the whole grid. */
-export function sumFeeds(feeds: FeedCells[]): CellSum {
-  const sum = new CellSum();
-  for (const feed of feeds) {
-    for (const cell of feed.cells) {
-      if (cell) {
-        sum.add(cell);
-      }
-    }
-  }
-  return sum;
+/** Cells of one step on a grid. */
+export interface MeasuredStep {
+  name: string;
+  weight: number;
+  feeds: FeedCells[];
 }
 
-/** The four signals of the sum of the feeds over the grid. */
-export function signalsOf(feeds: FeedCells[], grid: Grid): Signals {
-  const { valid, good, histogram } = sumFeeds(feeds).toCounts();
+/** What a figure is made of: a path by its steps, or one application as a single step. */
+export interface Measured {
+  aggregation: Aggregation;
+  /** The entry step first. For `measured` the others may be left out. */
+  steps: MeasuredStep[];
+  /** Planned downtime; it is left out of `covered` and of all cells already. */
+  maintenance?: readonly MinuteRange[];
+}
+
+/** One application, or anything else whose feeds are simply added up. */
+export function singleStep(
+  feeds: FeedCells[],
+  maintenance?: readonly MinuteRange[],
+): Measured {
+  return {
+    aggregation: 'measured',
+    steps: [{ name: '', weight: 1, feeds }],
+    maintenance,
+  };
+}
+
+/** Events of a path, with those of its steps that they come from. */
+export interface MeasuredCounts {
+  /** The entry step's, with valid and good as the aggregation makes them. */
+  counts: SignalCounts;
+  steps: StepCounts[];
+  /** Steps without requests that the aggregation needs. */
+  missing: string[];
+}
+
+/** Adds up the intervals `[first, last)` of the grid that the cells are on; all of them by default. */
+export function countsOf(
+  { aggregation, steps }: Measured,
+  first = 0,
+  last = Infinity,
+): MeasuredCounts {
+  const sums = steps.map(({ feeds }) => {
+    const sum = new CellSum();
+    for (const { cells } of feeds) {
+      const end = Math.min(last, cells.length);
+      for (let i = first; i < end; i++) {
+        const cell = cells[i];
+        if (cell) {
+          sum.add(cell);
+        }
+      }
+    }
+    return sum;
+  });
+  const stepCounts = steps.map(({ name, weight }, i) => ({
+    name,
+    weight,
+    valid: sums[i].valid,
+    good: sums[i].good,
+  }));
+  const { valid, good, missing } = aggregateSteps(aggregation, stepCounts);
+  const entry = (sums[0] ?? new CellSum()).toCounts();
+  return {
+    counts:
+      aggregation === 'measured'
+        ? entry
+        : { ...entry, valid, good: rounded(good, 6) },
+    steps: stepCounts,
+    missing: aggregation === 'measured' ? [] : missing,
+  };
+}
+
+/** The feeds by which a path's coverage is told: those of its entry step. */
+function entryFeeds({ steps }: Measured): FeedCells[] {
+  return steps[0]?.feeds ?? [];
+}
+
+/** The four signals over the whole grid. */
+export function signalsOf(measured: Measured, grid: Grid): Signals {
+  return signalsOfCounts(
+    countsOf(measured).counts,
+    observedMinutes(entryFeeds(measured), grid.from, grid.to),
+    latencyErrorOf(measured),
+  );
+}
+
+/** The widest bound of the entry step's feeds. */
+export function latencyErrorOf(measured: Measured): number {
+  return Math.max(0, ...entryFeeds(measured).map(f => f.latencyError ?? 0));
+}
+
+/** The four signals of counts that were added up over so many observed minutes. */
+export function signalsOfCounts(
+  { valid, good, histogram }: SignalCounts,
+  observed: number,
+  latencyError = 0,
+): Signals {
   const share = compliance(good, valid);
-  const observed = observedMinutes(feeds, grid.from, grid.to);
   return {
     valid,
     good,
     availability: share === undefined ? null : ratio(share),
     errorRate: share === undefined ? null : rounded(1 - ratio(share), 6),
     throughputPerMinute: observed > 0 ? rounded(valid / observed, 3) : null,
-    latency: latency(histogram),
+    latency: latency(histogram, latencyError),
   };
 }
 
-/** A chart of the sum of the feeds. An interval that no feed was answered for is a gap. */
-export function seriesOf(feeds: FeedCells[], grid: Grid): Series {
+/** A chart. An interval that no feed of the entry step was answered for is a gap. */
+export function seriesOf(measured: Measured, grid: Grid): Series {
+  const entry = entryFeeds(measured);
   return {
     stepSeconds: grid.step * 60,
     points: grid.starts.map((start, index) => {
       const end = grid.starts[index + 1] ?? grid.to;
-      const observed = observedMinutes(feeds, start, end);
-      const sum = new CellSum();
-      for (const feed of feeds) {
-        const cell = feed.cells[index];
-        if (cell) {
-          sum.add(cell);
-        }
-      }
-      const { valid, good, histogram } = sum.toCounts();
+      const observed = observedMinutes(entry, start, end);
+      const { counts } = countsOf(measured, index, index + 1);
+      const { valid, good, histogram } = counts;
       const share = compliance(good, valid);
+      const down = measured.maintenance
+        ? coveredMinutes(measured.maintenance, start, end)
+        : 0;
       return {
         start: isoOfMinute(start),
         observed: observed > 0,
+        ...(down > 0 && down >= end - start ? { maintenance: true } : {}),
         valid,
         good,
         throughputPerMinute: observed > 0 ? rounded(valid / observed, 3) : null,

@@ -1,29 +1,16 @@
-import {
-  TestDatabases,
-  mockCredentials,
-  mockErrorHandler,
-  mockServices,
-} from '@backstage/backend-test-utils';
+import { TestDatabases, mockCredentials } from '@backstage/backend-test-utils';
 import type { Entity } from '@backstage/catalog-model';
-import { catalogServiceMock } from '@backstage/plugin-catalog-node/testUtils';
 import { AuthorizeResult } from '@backstage/plugin-permission-common';
 import type {
   BoardResponse,
   BoardRow,
   PathDetail,
 } from '@rocket/plugin-critical-paths-common';
-import express from 'express';
 import type { Knex } from 'knex';
 import request from 'supertest';
-import { Collector } from '../collector/Collector';
-import { readSettings } from '../settings';
-import { DatabaseSignalStore } from '../store/DatabaseSignalStore';
 import { componentEntity, pathEntity } from '../testing/entities';
 import { FakeSource } from '../testing/FakeSource';
-import { FigureService } from './FigureService';
-import { PathDirectory } from './PathDirectory';
-import { PathService } from './PathService';
-import { createRouter } from './router';
+import { startStack } from '../__testUtils__/stack';
 
 jest.setTimeout(60_000);
 
@@ -34,7 +21,6 @@ const never = new AbortController().signal;
 describe.each(databases.eachSupportedId())('API on %p', databaseId => {
   let now: number;
   let knex: Knex;
-  let store: DatabaseSignalStore;
   let source: FakeSource;
   let entities: Entity[];
   let decide: (name: string) => AuthorizeResult.ALLOW | AuthorizeResult.DENY;
@@ -45,9 +31,6 @@ describe.each(databases.eachSupportedId())('API on %p', databaseId => {
   beforeEach(async () => {
     now = START;
     knex = await databases.init(databaseId);
-    store = await DatabaseSignalStore.create({
-      database: mockServices.database({ knex }),
-    });
     source = new FakeSource();
     decide = () => AuthorizeResult.ALLOW;
     visible = () => true;
@@ -66,61 +49,18 @@ describe.each(databases.eachSupportedId())('API on %p', databaseId => {
   });
 
   async function start() {
-    const settings = readSettings(
-      mockServices.rootConfig({
-        data: { criticalPaths: { collector: { backfill: { days: 2 } } } },
-      }),
-    );
-    const catalog = catalogServiceMock({ entities });
-    const stream = catalog.streamEntities.bind(catalog);
-    // A catalog that hides entities from users, as a permission policy does.
-    catalog.streamEntities = async function* hide(query, options) {
-      const { principal } = (options as any).credentials;
-      for await (const page of stream(query)) {
-        yield principal.type === 'user' ? page.filter(visible) : page;
-      }
-    };
-    const directory = new PathDirectory({
-      catalog,
-      auth: mockServices.auth(),
-      logger: mockServices.logger.mock(),
+    const { app, collector, figures, rollup } = await startStack({
+      knex,
+      source,
+      entities,
       now: () => now,
-    });
-    const collector = new Collector({
-      store,
-      directory,
-      sources: new Map([[source.id, source]]),
-      settings,
-      logger: mockServices.logger.mock(),
-      now: () => now,
-    });
-    const figures = new FigureService({
-      store,
-      directory,
-      settings,
-      now: () => now,
-    });
-    const service = new PathService({
-      figures,
-      directory,
-      store,
-      settings,
-      now: () => now,
-    });
-    const router = await createRouter({
-      service,
-      httpAuth: mockServices.httpAuth(),
-      permissions: mockServices.permissions.mock({
-        authorize: async asked =>
-          asked.map(({ permission }) => ({ result: decide(permission.name) })),
-      }),
+      decide: name => decide(name),
+      visible: entity => visible(entity),
       collect: async () => {
         triggered += 1;
         return !running;
       },
-      openapi: { openapi: '3.1.0' },
     });
-    const app = express().use(router).use(mockErrorHandler());
     /** Reads until the board is made of the newest rows: it may hand out the one before. */
     const board = async (query = 'window=1h'): Promise<BoardRow[]> => {
       now += 1001;
@@ -133,7 +73,7 @@ describe.each(databases.eachSupportedId())('API on %p', databaseId => {
       const { body } = await request(app).get(`/paths?${query}`);
       return (body as BoardResponse).rows;
     };
-    return { app, collector, board };
+    return { app, collector, rollup, board };
   }
 
   const byName = (rows: BoardRow[], name: string) =>
@@ -276,7 +216,7 @@ describe.each(databases.eachSupportedId())('API on %p', databaseId => {
     ],
     [
       '/paths?state=green',
-      'query parameter state must be healthy, at-risk, exhausted, no-data, stale, no-objective or unknown, was "green"',
+      'query parameter state must be healthy, at-risk, exhausted, no-data, stale, no-objective, unknown or maintenance, was "green"',
     ],
     ['/paths?owner=a%20b', 'query parameter owner must be an entity ref'],
     [
@@ -285,7 +225,7 @@ describe.each(databases.eachSupportedId())('API on %p', databaseId => {
     ],
     [
       '/paths?windw=1h',
-      'query parameter windw is not known; known are window, businessModel, owner, state, q',
+      'query parameter windw is not known; known are window, businessModel, owner, state, q, format',
     ],
     [
       '/paths/default/posting?window=now',

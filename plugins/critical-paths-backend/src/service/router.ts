@@ -1,131 +1,69 @@
 import type {
+  AuditorService,
   BackstageCredentials,
   HttpAuthService,
   PermissionsService,
 } from '@backstage/backend-plugin-api';
-import { parseEntityRef, stringifyEntityRef } from '@backstage/catalog-model';
-import { InputError, NotAllowedError } from '@backstage/errors';
+import { stringifyEntityRef } from '@backstage/catalog-model';
+import { NotAllowedError } from '@backstage/errors';
 import {
   AuthorizeResult,
   type BasicPermission,
 } from '@backstage/plugin-permission-common';
 import {
-  BOARD_WINDOWS,
-  PATH_STATES,
   criticalPathsCollectPermission,
+  criticalPathsPolicyManagePermission,
   criticalPathsReadPermission,
-  isEntityRef,
   type CollectResponse,
+  type MaintenanceResponse,
 } from '@rocket/plugin-critical-paths-common';
 import express from 'express';
 import Router from 'express-promise-router';
-import { z } from 'zod';
-import { BoardBodies } from './BoardBodies';
+import { Bodies } from './Bodies';
+import { boardCsv, pathCsv, signalBoardCsv, teamsCsv } from './csv';
 import type { PathService } from './PathService';
+import type { PolicyService } from './PolicyService';
+import {
+  boardQuery,
+  componentParams,
+  historyQuery,
+  maintenanceBody,
+  maintenanceParams,
+  maintenanceQuery,
+  parse,
+  pathParams,
+  pathQuery,
+  reasonInput,
+  signalParams,
+  windowQuery,
+} from './requests';
 
-function list(values: readonly string[]): string {
-  return `${values.slice(0, -1).join(', ')} or ${values[values.length - 1]}`;
-}
-
-const windowSchema = z
-  .enum(BOARD_WINDOWS, { error: `must be ${list(BOARD_WINDOWS)}` })
-  .default('24h');
-
-/** A parameter that may be given several times, or as a list with commas. */
-const many = z
-  .union([z.string(), z.array(z.string())], { error: 'must be a text' })
-  .transform(value =>
-    [value]
-      .flat()
-      .flatMap(v => v.split(','))
-      .map(v => v.trim())
-      .filter(v => v !== ''),
-  );
-
-function refs(defaultKind: string) {
-  const error = `must be an entity ref, for example ${defaultKind}:default/payments`;
-  return many
-    .refine(values => values.every(isEntityRef), { error })
-    .transform(values =>
-      values.map(value =>
-        stringifyEntityRef(
-          parseEntityRef(value, {
-            defaultKind,
-            defaultNamespace: 'default',
-          }),
-        ),
-      ),
-    )
-    .optional();
-}
-
-const boardQuery = z.strictObject({
-  window: windowSchema,
-  businessModel: refs('domain'),
-  owner: refs('group'),
-  state: many
-    .pipe(
-      z.array(z.enum(PATH_STATES, { error: `must be ${list(PATH_STATES)}` })),
-    )
-    .optional(),
-  q: z
-    .string({ error: 'must be a text of at most 100 characters' })
-    .max(100, { error: 'must be a text of at most 100 characters' })
-    .optional(),
-});
-
-const windowQuery = z.strictObject({ window: windowSchema });
-
-const namePart = z
-  .string()
-  .regex(/^[a-zA-Z0-9]([-_.a-zA-Z0-9]{0,61}[a-zA-Z0-9])?$/, {
-    error:
-      'must be a name of letters, digits and -_. and at most 63 characters',
-  });
-const pathParams = z.object({ namespace: namePart, name: namePart });
-const componentParams = pathParams.extend({ kind: namePart });
-
-/** Checks input; the error names the field, the value and what is allowed. */
-function parse<T extends z.ZodType>(
-  schema: T,
-  where: string,
-  input: unknown,
-): z.output<T> {
-  const parsed = schema.safeParse(input);
-  if (parsed.success) {
-    return parsed.data;
-  }
-  const known =
-    schema instanceof z.ZodObject
-      ? `; known are ${Object.keys(schema.shape).join(', ')}`
-      : '';
-  throw new InputError(
-    parsed.error.issues
-      .map(issue => {
-        if (issue.code === 'unrecognized_keys') {
-          return `${where} ${issue.keys.join(', ')} is not known${known}`;
-        }
-        const field = String(issue.path[0] ?? where);
-        const value = (input as Record<string, unknown> | undefined)?.[field];
-        return `${where} ${field} ${issue.message}, was ${JSON.stringify(
-          value,
-        )}`;
-      })
-      .join('; '),
-  );
-}
+/** How long a written board is handed out again; ages on it are exact to this. */
+const BOARD_SECONDS = 5;
+/** The same for the page of a path. */
+const PATH_FRESH_MS = 15_000;
+/** A page that is older than that, but not than this, is handed out while it is made again. */
+const PATH_STALE_MS = 60_000;
+const MAX_BOARDS = 60;
+/** Pages of 200 paths over two windows, some 15 kB each. */
+const MAX_PAGES = 500;
 
 /** Routes of the critical-paths API; `src/schema/openapi.yaml` describes them. */
 export async function createRouter(options: {
   service: PathService;
+  policy: PolicyService;
   httpAuth: HttpAuthService;
   permissions: PermissionsService;
+  auditor: AuditorService;
   /** Starts a collection cycle; false when one is running already. */
   collect: () => Promise<boolean>;
   openapi: object;
+  now?: () => number;
 }): Promise<express.Router> {
-  const { service, httpAuth, permissions, collect, openapi } = options;
-  const bodies = new BoardBodies(service);
+  const { service, policy, httpAuth, permissions, auditor, collect, now } =
+    options;
+  const boards = new Bodies({ max: MAX_BOARDS, now });
+  const pages = new Bodies({ max: MAX_PAGES, now });
   const router = Router();
 
   const authorize = async (
@@ -143,37 +81,153 @@ export async function createRouter(options: {
     }
     return credentials;
   };
+  const readable = (req: express.Request) =>
+    authorize(req, criticalPathsReadPermission);
+  const formatOf = (req: express.Request, asked?: 'json' | 'csv') =>
+    asked ??
+    (req.accepts(['application/json', 'text/csv']) === 'text/csv'
+      ? 'csv'
+      : 'json');
+  /** Writes the change down in the audit log, whether it succeeds or not. */
+  const audited = async <T>(
+    req: express.Request,
+    eventId: string,
+    meta: Record<string, string>,
+    work: () => Promise<T>,
+  ): Promise<T> => {
+    const event = await auditor.createEvent({
+      eventId,
+      severityLevel: 'medium',
+      request: req,
+      meta,
+    });
+    try {
+      const result = await work();
+      await event.success({ meta: { result: JSON.stringify(result) } });
+      boards.clear();
+      pages.clear();
+      return result;
+    } catch (error) {
+      await event.fail({ error: error as Error });
+      throw error;
+    }
+  };
 
   router.get('/openapi.json', async (req, res) => {
     await httpAuth.credentials(req, { allow: ['user', 'service'] });
-    res.json(openapi);
+    res.json(options.openapi);
   });
 
   router.get('/paths', async (req, res) => {
-    const credentials = await authorize(req, criticalPathsReadPermission);
-    const { window, ...filter } = parse(
+    const credentials = await readable(req);
+    const { window, format, ...filter } = parse(
       boardQuery,
       'query parameter',
       req.query,
     );
-    await bodies.send(req, res, window, filter, credentials);
+    const type = formatOf(req, format);
+    await boards.send(req, res, {
+      key: `paths ${await service.boardKey(
+        window,
+        filter,
+        credentials,
+        BOARD_SECONDS,
+      )}`,
+      version: 0,
+      type,
+      filename: type === 'csv' ? `critical-paths-${window}.csv` : undefined,
+      freshMs: BOARD_SECONDS * 1000,
+      make: async () => {
+        const board = await service.board(window, filter, credentials);
+        return type === 'csv' ? boardCsv(board) : board;
+      },
+    });
+  });
+
+  router.get('/boards/:signal', async (req, res) => {
+    const credentials = await readable(req);
+    const { signal } = parse(signalParams, 'path parameter', req.params);
+    const { window, format, ...filter } = parse(
+      boardQuery,
+      'query parameter',
+      req.query,
+    );
+    const type = formatOf(req, format);
+    await boards.send(req, res, {
+      key: `${signal} ${await service.boardKey(
+        window,
+        filter,
+        credentials,
+        BOARD_SECONDS,
+      )}`,
+      version: 0,
+      type,
+      filename: type === 'csv' ? `${signal}-${window}.csv` : undefined,
+      freshMs: BOARD_SECONDS * 1000,
+      make: async () => {
+        const board = await service.signalBoard(
+          signal,
+          window,
+          filter,
+          credentials,
+        );
+        return type === 'csv' ? signalBoardCsv(board) : board;
+      },
+    });
+  });
+
+  router.get('/teams', async (req, res) => {
+    const credentials = await readable(req);
+    const { window, format, ...filter } = parse(
+      boardQuery,
+      'query parameter',
+      req.query,
+    );
+    const teams = await service.teams(window, filter, credentials);
+    if (formatOf(req, format) === 'csv') {
+      res
+        .type('text/csv')
+        .attachment(`teams-${window}.csv`)
+        .send(teamsCsv(teams));
+    } else {
+      res.json(teams);
+    }
   });
 
   router.get('/paths/:namespace/:name', async (req, res) => {
-    const credentials = await authorize(req, criticalPathsReadPermission);
+    const credentials = await readable(req);
     const params = parse(pathParams, 'path parameter', req.params);
-    const { window } = parse(windowQuery, 'query parameter', req.query);
+    const { window, format } = parse(pathQuery, 'query parameter', req.query);
+    const pathRef = stringifyEntityRef({ kind: 'criticalpath', ...params });
+    const type = formatOf(req, format);
+    await pages.send(req, res, {
+      ...(await service.pathKey(pathRef, window, credentials)),
+      type,
+      filename: type === 'csv' ? `${params.name}-${window}.csv` : undefined,
+      freshMs: PATH_FRESH_MS,
+      staleMs: PATH_STALE_MS,
+      make: async () => {
+        const path = await service.path(pathRef, window, credentials);
+        return type === 'csv' ? pathCsv(path) : path;
+      },
+    });
+  });
+
+  router.get('/paths/:namespace/:name/history', async (req, res) => {
+    const credentials = await readable(req);
+    const params = parse(pathParams, 'path parameter', req.params);
+    const { months } = parse(historyQuery, 'query parameter', req.query);
     res.json(
-      await service.path(
+      await service.history(
         stringifyEntityRef({ kind: 'criticalpath', ...params }),
-        window,
+        months,
         credentials,
       ),
     );
   });
 
   router.get('/components/:kind/:namespace/:name/paths', async (req, res) => {
-    const credentials = await authorize(req, criticalPathsReadPermission);
+    const credentials = await readable(req);
     const params = parse(componentParams, 'path parameter', req.params);
     const { window } = parse(windowQuery, 'query parameter', req.query);
     res.json(
@@ -185,6 +239,75 @@ export async function createRouter(options: {
     );
   });
 
+  router.get('/maintenance', async (req, res) => {
+    const credentials = await readable(req);
+    const { pathRef } = parse(maintenanceQuery, 'query parameter', req.query);
+    const answer: MaintenanceResponse = {
+      windows: await policy.list(credentials, pathRef),
+    };
+    res.json(answer);
+  });
+
+  // Before the body is read: an unknown caller cannot make the server parse it.
+  const manage: express.RequestHandler = async (req, _res, next) => {
+    await authorize(req, criticalPathsPolicyManagePermission);
+    next();
+  };
+  const body = express.json({ limit: '10kb' });
+
+  router.post('/maintenance', manage, body, async (req, res) => {
+    const credentials = await httpAuth.credentials(req, {
+      allow: ['user', 'service'],
+    });
+    const input = parse(maintenanceBody, 'body field', req.body);
+    const window = await audited(
+      req,
+      'maintenance-declare',
+      { pathRef: input.pathRef, reason: input.reason },
+      () => policy.declare(input, whoIs(credentials), credentials),
+    );
+    res.status(201).json(window);
+  });
+
+  router.delete('/maintenance/:id', manage, async (req, res) => {
+    const credentials = await httpAuth.credentials(req, {
+      allow: ['user', 'service'],
+    });
+    const { id } = parse(maintenanceParams, 'path parameter', req.params);
+    const { reason } = parse(reasonInput, 'query parameter', req.query);
+    res.json(
+      await audited(req, 'maintenance-withdraw', { id, reason }, () =>
+        policy.withdraw(id, credentials),
+      ),
+    );
+  });
+
+  router.post(
+    '/paths/:namespace/:name/budget-reset',
+    manage,
+    body,
+    async (req, res) => {
+      const credentials = await httpAuth.credentials(req, {
+        allow: ['user', 'service'],
+      });
+      const params = parse(pathParams, 'path parameter', req.params);
+      const { reason } = parse(reasonInput, 'body field', req.body);
+      const pathRef = stringifyEntityRef({ kind: 'criticalpath', ...params });
+      res
+        .status(201)
+        .json(
+          await audited(req, 'budget-reset', { pathRef, reason }, () =>
+            policy.resetBudget(
+              pathRef,
+              reason,
+              whoIs(credentials),
+              credentials,
+            ),
+          ),
+        );
+    },
+  );
+
   router.post('/collect', async (req, res) => {
     await authorize(req, criticalPathsCollectPermission);
     const answer: CollectResponse = {
@@ -194,4 +317,13 @@ export async function createRouter(options: {
   });
 
   return router;
+}
+
+/** Entity ref of a user, or the subject of a service. */
+function whoIs({ principal }: BackstageCredentials): string {
+  const { userEntityRef, subject } = principal as {
+    userEntityRef?: string;
+    subject?: string;
+  };
+  return userEntityRef ?? subject ?? 'unknown';
 }

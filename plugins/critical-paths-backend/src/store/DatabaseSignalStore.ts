@@ -2,12 +2,12 @@ import {
   resolvePackagePath,
   type DatabaseService,
 } from '@backstage/backend-plugin-api';
-import { ServiceUnavailableError } from '@backstage/errors';
 import type { Knex } from 'knex';
 import { clipRanges, type MinuteRange } from './ranges';
 import {
   breathe,
-  isConnectionError,
+  guarded,
+  isSqlite,
   slices,
   toSeries,
   type SeriesRow,
@@ -15,15 +15,18 @@ import {
 import { seriesKey } from './seriesKey';
 import {
   INSERT_ROWS,
+  readCountSlice,
   readSlice,
   recordChange,
   replaceSlice,
+  sumUpSlice,
 } from './windowRows';
 import type {
   PruneLimits,
   RowLevel,
   Series,
   SeriesDescriptor,
+  SignalCount,
   SignalRow,
   SignalStore,
   StoreChange,
@@ -62,7 +65,7 @@ export class DatabaseSignalStore implements SignalStore {
     descriptors: SeriesDescriptor[],
     time: number,
   ): Promise<Series[]> {
-    return this.#guard(async () => {
+    return guarded(async () => {
       const keys = descriptors.map(seriesKey);
       let known = await this.#findSeries(keys);
       const missing = [...keys.keys()].filter(i => !known.has(keys[i]));
@@ -122,7 +125,7 @@ export class DatabaseSignalStore implements SignalStore {
   }
 
   async listSeries(): Promise<Series[]> {
-    return this.#guard(async () => {
+    return guarded(async () => {
       const rows: SeriesRow[] = await this.#db('cp_series').orderBy('id');
       return rows.map(toSeries);
     });
@@ -137,7 +140,7 @@ export class DatabaseSignalStore implements SignalStore {
         `cannot replace ${write.level}s of [${write.from}, ${write.to})`,
       );
     }
-    await this.#guard(async () => {
+    await guarded(async () => {
       for (const entries of slices(write.entries, SLICE)) {
         await this.#db.transaction(tx =>
           replaceSlice(tx, { ...write, entries }),
@@ -147,11 +150,48 @@ export class DatabaseSignalStore implements SignalStore {
     });
   }
 
+  async sumUpAgain(
+    pathRef: string,
+    from: number,
+    to: number,
+    time: number,
+  ): Promise<void> {
+    await guarded(async () => {
+      const series: SeriesRow[] = await this.#db('cp_series')
+        .where('path_ref', pathRef)
+        .orderBy('id');
+      for (const slice of slices(series, SLICE)) {
+        // A day at a time bounds how long the lock is held.
+        for (let start = from; start < to; start += 1440) {
+          await this.#db.transaction(async tx => {
+            if (!isSqlite(tx)) {
+              await tx('cp_series')
+                .whereIn(
+                  'id',
+                  slice.map(row => row.id),
+                )
+                .orderBy('id')
+                .forUpdate();
+            }
+            await sumUpSlice(
+              tx,
+              slice,
+              start,
+              Math.min(to, start + 1440),
+              time,
+            );
+          });
+          await breathe();
+        }
+      }
+    });
+  }
+
   async recordFailures(
     failures: { seriesIds: number[]; message: string }[],
     time: number,
   ): Promise<void> {
-    await this.#guard(async () => {
+    await guarded(async () => {
       await this.#db.transaction(async tx => {
         for (const { seriesIds, message } of failures) {
           for (const ids of slices(seriesIds, 500)) {
@@ -169,7 +209,7 @@ export class DatabaseSignalStore implements SignalStore {
   }
 
   async truncateCoverage(seriesIds: number[], at: number): Promise<void> {
-    await this.#guard(async () => {
+    await guarded(async () => {
       for (const ids of slices(seriesIds, SLICE)) {
         await this.#db.transaction(async tx => {
           const rows: SeriesRow[] = await tx('cp_series').whereIn('id', ids);
@@ -198,10 +238,34 @@ export class DatabaseSignalStore implements SignalStore {
     from: number,
     to: number,
   ): Promise<SignalRow[]> {
-    return this.#guard(async () => {
+    return guarded(async () => {
       const result: SignalRow[] = [];
       for (const ids of slices(seriesIds, SLICE)) {
         for (const row of await readSlice(this.#db, level, ids, from, to)) {
+          result.push(row);
+        }
+        await breathe();
+      }
+      return result;
+    });
+  }
+
+  async readCounts(
+    level: RowLevel,
+    seriesIds: number[],
+    from: number,
+    to: number,
+  ): Promise<SignalCount[]> {
+    return guarded(async () => {
+      const result: SignalCount[] = [];
+      for (const ids of slices(seriesIds, SLICE)) {
+        for (const row of await readCountSlice(
+          this.#db,
+          level,
+          ids,
+          from,
+          to,
+        )) {
           result.push(row);
         }
         await breathe();
@@ -214,7 +278,7 @@ export class DatabaseSignalStore implements SignalStore {
     queries: Map<string, StoredQuery[]>,
     time: number,
   ): Promise<void> {
-    await this.#guard(async () => {
+    await guarded(async () => {
       for (const paths of slices([...queries.keys()], SLICE)) {
         const rows = paths.flatMap(path_ref =>
           queries.get(path_ref)!.map((q, ordinal) => ({
@@ -237,7 +301,7 @@ export class DatabaseSignalStore implements SignalStore {
   }
 
   async listQueries(pathRef: string): Promise<StoredQuery[]> {
-    return this.#guard(async () => {
+    return guarded(async () => {
       const rows: { source: string; account: string | null; query: string }[] =
         await this.#db('cp_queries')
           .where('path_ref', pathRef)
@@ -253,7 +317,7 @@ export class DatabaseSignalStore implements SignalStore {
   async setSourceUrls(
     urls: { seriesId: number; url: string }[],
   ): Promise<void> {
-    await this.#guard(async () => {
+    await guarded(async () => {
       for (const { seriesId, url } of urls) {
         await this.#db('cp_series')
           .where('id', seriesId)
@@ -265,7 +329,7 @@ export class DatabaseSignalStore implements SignalStore {
   async changesSince(
     seq: number,
   ): Promise<{ changes: StoreChange[]; oldest?: number }> {
-    return this.#guard(async () => {
+    return guarded(async () => {
       const rows: {
         seq: number;
         from_at: number;
@@ -289,13 +353,14 @@ export class DatabaseSignalStore implements SignalStore {
   }
 
   async prune(limits: PruneLimits): Promise<number> {
-    return this.#guard(async () => {
+    return guarded(async () => {
       let deleted = 0;
       const ids: number[] = await this.#db('cp_series')
         .orderBy('id')
         .pluck('id');
       for (const [table, before] of [
         ['cp_minutes', limits.minutesBefore],
+        ['cp_quarters', limits.minutesBefore],
         ['cp_hours', limits.hoursBefore],
         ['cp_days', limits.daysBefore],
       ] as const) {
@@ -317,19 +382,5 @@ export class DatabaseSignalStore implements SignalStore {
         .delete();
       return deleted;
     });
-  }
-
-  async #guard<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (isConnectionError(error)) {
-        throw new ServiceUnavailableError(
-          'The database of the critical paths cannot be reached; try again in a moment',
-          error,
-        );
-      }
-      throw error;
-    }
   }
 }

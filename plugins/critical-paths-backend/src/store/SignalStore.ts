@@ -5,11 +5,13 @@ import type { MinuteRange } from './ranges';
 export type WindowLevel = 'minute' | 'hour';
 
 /**
- * Resolution of stored rows. Hours are the sums of their minutes, or were read
- * as hours from the source; days (UTC) are the sums of their hours, and are up
- * to date with every write, that of today included.
+ * Resolution of stored rows. Quarters of an hour are the sums of their minutes;
+ * hours too, or they were read as hours from the source; days (UTC) are the sums
+ * of their hours. All of them are up to date with every write, those that are
+ * not over included. Minutes are kept as they were answered; the longer rows
+ * leave out planned downtime.
  */
-export type RowLevel = WindowLevel | 'day';
+export type RowLevel = WindowLevel | 'quarter' | 'day';
 
 /** One application at one step of one path, and how its requests are told apart at the source. */
 export interface SeriesDescriptor {
@@ -64,6 +66,14 @@ export interface SignalCell {
 export interface SignalRow extends SignalCell {
   seriesId: number;
   at: number;
+}
+
+/** Counts of one stored interval of a series. */
+export interface SignalCount {
+  seriesId: number;
+  at: number;
+  valid: number;
+  good: number;
 }
 
 /** What the source answered for one series over the whole of `[from, to)`. Intervals without requests are left out. */
@@ -131,6 +141,16 @@ export interface SignalStore {
    * Writing the same window twice changes nothing.
    */
   replaceWindow(write: WindowWrite): Promise<void>;
+  /**
+   * Sums up the quarters, hours and days of a path that overlap `[from, to)`
+   * again, after planned downtime was declared or withdrawn.
+   */
+  sumUpAgain(
+    pathRef: string,
+    from: number,
+    to: number,
+    time: number,
+  ): Promise<void>;
   /** Notes that the source could not answer. Stored rows stay. */
   recordFailures(
     failures: { seriesIds: number[]; message: string }[],
@@ -145,6 +165,13 @@ export interface SignalStore {
     from: number,
     to: number,
   ): Promise<SignalRow[]>;
+  /** Valid and good of {@link readRows} alone: much less to read. */
+  readCounts(
+    level: RowLevel,
+    seriesIds: number[],
+    from: number,
+    to: number,
+  ): Promise<SignalCount[]>;
   /** Replaces the queries shown for the given paths. */
   saveQueries(queries: Map<string, StoredQuery[]>, time: number): Promise<void>;
   listQueries(pathRef: string): Promise<StoredQuery[]>;

@@ -69,3 +69,22 @@ export function coveredMinutes(
   }
   return total;
 }
+
+/** The parts of the list that are in none of `minus`. */
+export function subtractRanges(
+  ranges: readonly MinuteRange[],
+  minus: readonly MinuteRange[],
+): readonly MinuteRange[] {
+  if (minus.length === 0) {
+    return ranges;
+  }
+  return ranges.flatMap(([from, to]) => missingRanges(minus, from, to));
+}
+
+/** Any ranges as a sorted list of ranges that do not touch. */
+export function mergeRanges(ranges: readonly MinuteRange[]): MinuteRange[] {
+  return ranges.reduce<MinuteRange[]>(
+    (merged, [from, to]) => addRange(merged, from, to),
+    [],
+  );
+}

@@ -1,3 +1,4 @@
+import { ServiceUnavailableError } from '@backstage/errors';
 import type { Knex } from 'knex';
 import { CellSum } from './cells';
 import type { Series, SignalRow } from './SignalStore';
@@ -76,6 +77,21 @@ export function isConnectionError(error: unknown): boolean {
       message ?? '',
     )
   );
+}
+
+/** Turns the loss of the database into an error that says so; callers try again later. */
+export async function guarded<T>(work: () => PromiseLike<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isConnectionError(error)) {
+      throw new ServiceUnavailableError(
+        'The database of the critical paths cannot be reached; try again in a moment',
+        error,
+      );
+    }
+    throw error;
+  }
 }
 
 /** Lets other work of the process in: SQLite answers without ever leaving the event loop's turn. */

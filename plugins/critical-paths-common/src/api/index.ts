@@ -5,4 +5,5 @@ export * from './attribution';
 export * from './changes';
 export * from './policy';
 export * from './history';
+export * from './workflows';
 export * from './alerts';
