@@ -25,7 +25,7 @@ export function purgeWorker(database: Database, tables: readonly PlatformTable[]
     steps.push(async () => (await database.run<{ purged: number }>(statement, [INBOX_DAYS, BATCH]))[0]?.purged ?? 0);
   }
   return {
-    name: 'purge',
+    name: 'purge-keys',
     interval: 60_000,
     async run(signal) {
       let more = false;
