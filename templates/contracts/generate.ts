@@ -16,8 +16,12 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { format } from 'prettier';
 import { parse } from 'yaml';
+
+// Prettier 2 brings no types.
+const { format } = require('prettier') as {
+  format(text: string, options: Record<string, unknown>): string;
+};
 
 const CONTRACTS = __dirname;
 const TEMPLATES = path.dirname(CONTRACTS);

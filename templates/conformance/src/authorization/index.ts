@@ -1,0 +1,5 @@
+import type { Check } from '../checks';
+import { drainChecks } from '../operations';
+
+export const authorizationSuite: Check[] = [];
+export const authorizationLast: Check[] = drainChecks;

@@ -1,0 +1,131 @@
+import { group } from '../checks';
+import { equal, eventually, must } from '../expect';
+import { metric } from '../operations';
+import { checkChain, checkProof, proofOf } from './audit';
+import { accountAddsUp, all } from './ledger';
+
+/** What has to hold after all that went before. Reads over the API only. */
+export const invariantChecks = group('invariants at the end', {
+  'R1: debits and credits are equal in each currency': async ({ client }) => {
+    const report = await client.expect(200, 'GET', '/v1/reports/trial-balance');
+    must(report.balanced, 'R1: the books are not balanced');
+    for (const row of report.currencies) {
+      equal(row.difference, '0', `R1: the difference in ${row.currency}`);
+      equal(
+        row.debits,
+        row.credits,
+        `R1: debits and credits in ${row.currency}`,
+      );
+    }
+  },
+
+  'R2, R3: the balances of the accounts of this run are the sums of their entries, without a gap':
+    {
+      timeout: 300_000,
+      run: async ({ client }) => {
+        const page = await client.expect(
+          200,
+          'GET',
+          '/v1/transactions?limit=200',
+        );
+        const accounts = new Set<string>();
+        for (const transaction of page.items) {
+          const sums = new Map<string, bigint>();
+          for (const leg of transaction.legs) {
+            accounts.add(leg.accountId);
+            const { currency, value } = leg.amount;
+            const sign = leg.direction === 'debit' ? 1n : -1n;
+            sums.set(
+              currency,
+              (sums.get(currency) ?? 0n) + sign * BigInt(value),
+            );
+          }
+          for (const [currency, sum] of sums)
+            equal(sum, 0n, `R1: transaction ${transaction.id} in ${currency}`);
+        }
+        must(accounts.size > 0, 'there are no transactions');
+        for (const account of [...accounts].slice(0, 60))
+          await accountAddsUp(client, account);
+      },
+    },
+
+  'R5: events are told in time': {
+    timeout: 120_000,
+    run: async ({ client, settings }) => {
+      await eventually(
+        `an outbox younger than ${settings.maxOutboxAge} s`,
+        async () => {
+          const { text } = await client.get('/metrics');
+          const age = metric(text, 'outbox_oldest_age_seconds');
+          must(age !== undefined, 'R5: outbox_oldest_age_seconds is missing');
+          return age < settings.maxOutboxAge ? true : undefined;
+        },
+        { timeout: settings.patience },
+      );
+    },
+  },
+
+  'R6: what was captured is in the ledger': {
+    timeout: 300_000,
+    skip: ({ other }) =>
+      other ? undefined : 'needs both services: give AUTHORIZATION_BASE_URL',
+    run: async ({ client, other, settings }) => {
+      const authorizations = await all(other!, '/v1/authorizations');
+      let compared = 0;
+      for (const authorization of authorizations) {
+        if (authorization.spendAccountId === null) continue;
+        const account = await other!.expect(
+          200,
+          'GET',
+          `/v1/spend-accounts/${authorization.spendAccountId}`,
+        );
+        if (account.ledgerAccountId === null) continue;
+        const known = await client.get(
+          `/v1/accounts/${account.ledgerAccountId}`,
+        );
+        if (known.status === 404) continue;
+        await eventually(
+          `R6: the captures of authorization ${authorization.id} in the ledger`,
+          async () => {
+            const posted = await all(
+              client,
+              `/v1/transactions?externalRef=${authorization.id}`,
+            );
+            const sum = posted
+              .flatMap(transaction => transaction.legs)
+              .filter((leg: any) => leg.accountId === account.ledgerAccountId)
+              .reduce(
+                (total: bigint, leg: any) =>
+                  total +
+                  (leg.direction === 'debit' ? 1n : -1n) *
+                    BigInt(leg.amount.value),
+                0n,
+              );
+            must(
+              sum <= BigInt(authorization.captured),
+              `R6: more is posted than was captured of ${authorization.id}`,
+            );
+            return sum === BigInt(authorization.captured) ? true : undefined;
+          },
+          { timeout: settings.patience },
+        );
+        compared += 1;
+      }
+      must(
+        compared > 0,
+        'R6: there is no authorization on a spend account with a ledger account',
+      );
+    },
+  },
+
+  'R7: the chain is whole, and what was posted is in it': {
+    timeout: 300_000,
+    run: async ({ client, settings }) => {
+      const page = await client.expect(200, 'GET', '/v1/transactions?limit=30');
+      for (const { id } of page.items)
+        await checkProof(client, await proofOf(client, id, settings.patience));
+      const chain = await checkChain(client);
+      must(chain.size > 0, 'R7: there is no block');
+    },
+  },
+});
