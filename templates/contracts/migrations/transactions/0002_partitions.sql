@@ -10,38 +10,50 @@ CREATE FUNCTION uuid_time(id uuid) RETURNS timestamptz LANGUAGE sql IMMUTABLE PA
   SELECT to_timestamp(('x' || lpad(left(replace(id::text, '-', ''), 12), 16, '0'))::bit(64)::bigint / 1000.0)
 $$;
 
+-- Makes the partitions of one day; false when they are there. Tables are made beside the ledger and then attached: readers and writers wait
+-- for nothing but the short lock of the foreign key, which is taken first, as every posting does.
+CREATE FUNCTION ledger_add_day(p_day date) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+  suffix text := to_char(p_day, 'YYYYMMDD');
+  parent text;
+  part text;
+BEGIN
+  -- The last one of a day: when it is there, all are.
+  IF to_regclass('pending_entry_' || suffix) IS NOT NULL THEN
+    RETURN false;
+  END IF;
+  PERFORM pg_advisory_xact_lock(hashtextextended('ledger_days', 0));
+  IF to_regclass('pending_entry_' || suffix) IS NOT NULL THEN
+    RETURN false;
+  END IF;
+  LOCK TABLE account_balance IN SHARE ROW EXCLUSIVE MODE;
+  FOREACH parent IN ARRAY ARRAY['txn', 'txn_link', 'txn_resolution', 'entry', 'pending_entry'] LOOP
+    part := parent || '_' || suffix;
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', part, parent);
+    EXECUTE format('REVOKE ALL ON %I FROM PUBLIC', part);
+    -- Rows come in through the parent, whose triggers check them; the partition itself takes nothing.
+    EXECUTE format('CREATE TRIGGER append_only BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %I
+                      FOR EACH STATEMENT EXECUTE FUNCTION forbid_change()', part);
+    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, part,
+                   uuid_floor(p_day::timestamp AT TIME ZONE 'UTC'), uuid_floor((p_day + 1)::timestamp AT TIME ZONE 'UTC'));
+  END LOOP;
+  RETURN true;
+END $$;
+
 -- Makes the partitions of yesterday, today and the next days by the clock of the database. Returns how many days were added.
--- Tables are made beside the ledger and then attached: readers and writers wait for nothing but the short lock of the foreign key,
--- which is taken first, as every posting does.
 CREATE FUNCTION ledger_add_days(p_ahead integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   today date := (clock_timestamp() AT TIME ZONE 'UTC')::date;
-  day date;
-  parent text;
-  part text;
   added integer := 0;
 BEGIN
   IF p_ahead NOT BETWEEN 0 AND 60 THEN
     RAISE EXCEPTION 'days ahead must be 0 to 60, not %', p_ahead USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  FOR day IN SELECT d::date FROM generate_series(today - 1, today + p_ahead, interval '1 day') AS d LOOP
-    -- The last one of a day: when it is there, all are.
-    CONTINUE WHEN to_regclass('pending_entry_' || to_char(day, 'YYYYMMDD')) IS NOT NULL;
-    PERFORM pg_advisory_xact_lock(hashtextextended('ledger_days', 0));
-    CONTINUE WHEN to_regclass('pending_entry_' || to_char(day, 'YYYYMMDD')) IS NOT NULL;
-    LOCK TABLE account_balance IN SHARE ROW EXCLUSIVE MODE;
-    FOREACH parent IN ARRAY ARRAY['txn', 'txn_link', 'txn_resolution', 'entry', 'pending_entry'] LOOP
-      part := parent || '_' || to_char(day, 'YYYYMMDD');
-      EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', part, parent);
-      EXECUTE format('REVOKE ALL ON %I FROM PUBLIC', part);
-      -- Rows come in through the parent, whose triggers check them; the partition itself takes nothing.
-      EXECUTE format('CREATE TRIGGER append_only BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %I
-                        FOR EACH STATEMENT EXECUTE FUNCTION forbid_change()', part);
-      EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', parent, part,
-                     uuid_floor(day::timestamp AT TIME ZONE 'UTC'), uuid_floor((day + 1)::timestamp AT TIME ZONE 'UTC'));
-    END LOOP;
-    added := added + 1;
+  FOR i IN -1 .. p_ahead LOOP
+    IF ledger_add_day(today + i) THEN
+      added := added + 1;
+    END IF;
   END LOOP;
   RETURN added;
 END $$;

@@ -12,6 +12,7 @@ import {
   Timestamp,
 } from '../platform/http/schemas.ts';
 import { SIGNED_AMOUNT_PATTERN } from '../platform/money.ts';
+import { PROBLEMS } from '../platform/problems.ts';
 
 /** Shapes of the ledger's API. The OpenAPI document and the validation are both made from these. */
 
@@ -222,7 +223,7 @@ export const ItemProblem = Type.Object(
     title: Type.String(),
     status: Type.Integer(),
     detail: Type.String(),
-    code: Type.String(),
+    code: Type.Enum(Object.keys(PROBLEMS)),
     errors: Type.Optional(
       Type.Array(Type.Object({ pointer: Type.String(), code: Type.String(), message: Type.String() })),
     ),
