@@ -6,7 +6,7 @@ $$;
 
 CREATE FUNCTION state_document(
   p_status text, p_authorized bigint, p_captured bigint, p_reversed bigint, p_released bigint, p_held bigint, p_version integer
-) RETURNS json LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+) RETURNS json LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT json_build_object(
     'status', p_status, 'authorized', p_authorized::text, 'captured', p_captured::text, 'reversed', p_reversed::text,
     'released', p_released::text, 'held', p_held::text, 'version', p_version)
@@ -70,13 +70,13 @@ SELECT c.id,
   FROM card c JOIN spend_account a ON a.id = c.spend_account_id;
 
 -- The version that decides now, and the candidate beside it. NULL: there is none.
-CREATE FUNCTION rule_set_now(p_id text, OUT active integer, OUT candidate integer) LANGUAGE sql STABLE AS $$
-  SELECT max(r.version) FILTER (WHERE r.mode = 'active' AND r.active_from <= clock_timestamp()),
-         CASE WHEN max(r.version) FILTER (WHERE r.mode = 'shadow')
-                   > coalesce(max(r.version) FILTER (WHERE r.mode = 'active' AND r.active_from <= clock_timestamp()), 0)
-              THEN max(r.version) FILTER (WHERE r.mode = 'shadow') END
-    FROM rule_set r WHERE r.id = p_id
-$$;
+CREATE FUNCTION rule_set_now(p_id text, OUT active integer, OUT candidate integer) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  SELECT r.version INTO active FROM rule_set r
+   WHERE r.id = p_id AND r.mode = 'active' AND r.active_from <= clock_timestamp() ORDER BY r.version DESC LIMIT 1;
+  SELECT r.version INTO candidate FROM rule_set r
+   WHERE r.id = p_id AND r.mode = 'shadow' AND r.version > coalesce(active, 0) ORDER BY r.version DESC LIMIT 1;
+END $$;
 
 CREATE VIEW rule_set_document AS
 SELECT r.id, r.version,

@@ -9,6 +9,8 @@
 -- Locks are taken in one order by everyone: keys sorted, network references sorted by hash, spend accounts by id, then states and
 -- counters of those accounts. Therefore no two calls can wait for each other.
 
+-- Functions that are called for every message are in PL/pgSQL, whose plans are kept; those in SQL are simple enough to be inlined.
+
 -- Compares one after the other and stops at the first that fails. A step is {k, trace, reason, detail, rule, ...}:
 --   static  decided already: `trace` is what was checked, and `reason` is there when it failed
 --   expiry  the card's last day against today (UTC, the clock of the database)
@@ -62,10 +64,11 @@ BEGIN
         bound := NULL;
         passed := p_open >= p_amount;
     END CASE;
-    trace := trace || CASE WHEN trace = '' THEN '' ELSE ',' END || json_strip_nulls(json_build_object(
-      'rule', step->>'rule', 'outcome', CASE WHEN passed THEN 'pass' ELSE 'fail' END,
-      'reasonCode', CASE WHEN NOT passed THEN step->>'reason' END, 'detail', CASE WHEN NOT passed THEN step->>'detail' END,
-      'observed', seen, 'limit', bound))::text;
+    -- Nothing in it needs escaping: names of checks are the service's own, the rest is digits.
+    trace := trace || CASE WHEN trace = '' THEN '' ELSE ',' END || '{"rule":"' || (step->>'rule') || '","outcome":'
+      || CASE WHEN passed THEN '"pass"'
+              ELSE '"fail","reasonCode":"' || (step->>'reason') || '","detail":"' || (step->>'detail') || '"' END
+      || ',"observed":"' || seen || '"' || coalesce(',"limit":"' || bound || '"', '') || '}';
     IF NOT passed THEN
       reason := step->>'reason';
       detail := step->>'detail';
@@ -76,33 +79,40 @@ BEGIN
 END $$;
 
 -- The beginning of the day, hour, month and week (from Monday) of a moment, UTC.
-CREATE FUNCTION bucket_of(p_window text, p_at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+CREATE FUNCTION bucket_of(p_window text, p_at timestamptz) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT date_trunc(p_window, p_at, 'UTC')
 $$;
 
 -- Counts an approval. The four rows in the order of the primary key, after the lock of the account.
-CREATE FUNCTION count_approval(p_card uuid, p_amount bigint, p_count integer, p_now timestamptz) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION count_approval(p_card uuid, p_amount bigint, p_count integer, p_now timestamptz) RETURNS integer LANGUAGE plpgsql AS $$
+BEGIN
   INSERT INTO limit_counter AS c (card_id, "window", bucket, amount, count) VALUES
     (p_card, 'day', bucket_of('day', p_now), p_amount, p_count),
     (p_card, 'hour', bucket_of('hour', p_now), p_amount, p_count),
     (p_card, 'month', bucket_of('month', p_now), p_amount, p_count),
     (p_card, 'week', bucket_of('week', p_now), p_amount, p_count)
-  ON CONFLICT (card_id, "window", bucket) DO UPDATE SET amount = c.amount + excluded.amount, count = c.count + excluded.count
-$$;
+  ON CONFLICT (card_id, "window", bucket) DO UPDATE SET amount = c.amount + excluded.amount, count = c.count + excluded.count;
+  RETURN 1;
+END $$;
 
 CREATE FUNCTION counters_of(
   p_card uuid, p_now timestamptz, OUT day numeric, OUT week numeric, OUT month numeric, OUT hour integer
-) LANGUAGE sql STABLE AS $$
-  SELECT coalesce(max(amount) FILTER (WHERE "window" = 'day'), 0), coalesce(max(amount) FILTER (WHERE "window" = 'week'), 0),
-         coalesce(max(amount) FILTER (WHERE "window" = 'month'), 0), coalesce(max(count) FILTER (WHERE "window" = 'hour'), 0)
-    FROM limit_counter
-   WHERE card_id = p_card
-     AND ("window", bucket) IN (('day', bucket_of('day', p_now)), ('hour', bucket_of('hour', p_now)),
-                                ('month', bucket_of('month', p_now)), ('week', bucket_of('week', p_now)))
-$$;
+) LANGUAGE plpgsql STABLE AS $$
+BEGIN
+  SELECT coalesce((SELECT c.amount FROM limit_counter c
+                    WHERE c.card_id = p_card AND c."window" = 'day' AND c.bucket = bucket_of('day', p_now)), 0),
+         coalesce((SELECT c.amount FROM limit_counter c
+                    WHERE c.card_id = p_card AND c."window" = 'week' AND c.bucket = bucket_of('week', p_now)), 0),
+         coalesce((SELECT c.amount FROM limit_counter c
+                    WHERE c.card_id = p_card AND c."window" = 'month' AND c.bucket = bucket_of('month', p_now)), 0),
+         coalesce((SELECT c.count FROM limit_counter c
+                    WHERE c.card_id = p_card AND c."window" = 'hour' AND c.bucket = bucket_of('hour', p_now)), 0)
+    INTO day, week, month, hour;
+END $$;
 
 -- Tells others what happened; `data` of the CloudEvent. Never the token of the card.
-CREATE FUNCTION announce(p_type text, a "authorization", e auth_event) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION announce(p_type text, a "authorization", e auth_event) RETURNS integer LANGUAGE plpgsql AS $$
+BEGIN
   INSERT INTO outbox (topic, aggregate_id, type, payload)
   VALUES ('authorizations', a.id, p_type, json_build_object(
     'authorizationId', a.id, 'eventId', e.id, 'seq', e.seq, 'kind', e.kind, 'networkRef', a.network_ref,
@@ -111,15 +121,17 @@ CREATE FUNCTION announce(p_type text, a "authorization", e auth_event) RETURNS v
     'amount', json_build_object('value', e.amount::text, 'currency', a.currency),
     'merchant', a.merchant, 'reasonCode', e.reason_code, 'detail', e.detail, 'rule', e.rule,
     'final', e.final, 'overdrawn', e.overdrawn, 'reference', e.reference, 'createdAt', iso_utc(e.created_at), 'expiresAt', iso_utc(a.expires_at),
-    'authorization', state_document(e.status, e.authorized, e.captured, e.reversed, e.released, e.held, e.seq)))
-$$;
+    'authorization', state_document(e.status, e.authorized, e.captured, e.reversed, e.released, e.held, e.seq)));
+  RETURN 1;
+END $$;
 
 -- One message, as the service has planned it.
 CREATE TYPE decision_item AS (
   n integer, client_id text, key text, fingerprint bytea, id uuid, network_ref text, kind text, card_token text,
   card_id uuid, card_version integer, rule_version integer, candidate_version integer,
   amount bigint, currency text, merchant json, channel text, metadata json,
-  steps json, candidate_steps json, risk_score smallint, risk_source text,
+  -- `counters`: some step looks at them.
+  steps json, candidate_steps json, counters boolean, risk_score smallint, risk_source text,
   hold_days integer, over_percent integer, over_up_to bigint,
   -- What is left of the caller's time. NULL: no deadline.
   deadline_ms integer
@@ -144,13 +156,16 @@ DECLARE
   account spend_account;
   versions record;
   counted record;
+  nothing record;
   verdict record;
   shadow record;
   a "authorization";
   e auth_event;
   moment timestamptz;
   open_to_buy bigint;
+  done integer;
 BEGIN
+  SELECT 0::numeric AS day, 0::numeric AS week, 0::numeric AS month, 0 AS hour INTO nothing;
   SELECT array_agg(r ORDER BY r.n) INTO items FROM json_populate_recordset(NULL::decision_item, p_items) r;
 
   -- A concurrent request with one of these keys waits here until the first one is decided.
@@ -208,7 +223,7 @@ BEGIN
     account := NULL;
     versions := NULL;
     SELECT c.* INTO holder FROM card c WHERE c.token = item.card_token;
-    SELECT * INTO versions FROM rule_set_now(holder.rule_set_id);
+    versions := rule_set_now(holder.rule_set_id);
     IF holder.id IS DISTINCT FROM item.card_id OR holder.version IS DISTINCT FROM item.card_version
        OR versions.active IS DISTINCT FROM item.rule_version OR versions.candidate IS DISTINCT FROM item.candidate_version THEN
       outcome := 'stale';
@@ -222,7 +237,6 @@ BEGIN
 
     moment := date_trunc('milliseconds', clock_timestamp());
     open_to_buy := account.balance + account.credit_limit - account.held - account.unposted;
-    SELECT * INTO counted FROM counters_of(holder.id, moment);
     shadow := NULL;
     IF EXISTS (SELECT 1 FROM void_ref v WHERE v.network_ref = item.network_ref) THEN
       SELECT '96' AS reason, 'reversed-before-authorization' AS detail, 'message.void' AS rule,
@@ -232,11 +246,16 @@ BEGIN
       SELECT '91' AS reason, 'deadline-exceeded' AS detail, 'message.deadline' AS rule,
              '{"rule":"message.deadline","outcome":"fail","reasonCode":"91","detail":"deadline-exceeded"}' AS trace INTO verdict;
     ELSE
-      SELECT * INTO verdict FROM evaluate_steps(item.steps, item.amount, item.amount, open_to_buy, moment, holder.expires_on,
-                                                counted.day, counted.week, counted.month, counted.hour);
+      IF item.counters THEN
+        counted := counters_of(holder.id, moment);
+      ELSE
+        counted := nothing;
+      END IF;
+      verdict := evaluate_steps(item.steps, item.amount, item.amount, open_to_buy, moment, holder.expires_on,
+                                counted.day, counted.week, counted.month, counted.hour);
       IF item.candidate_steps IS NOT NULL THEN
-        SELECT * INTO shadow FROM evaluate_steps(item.candidate_steps, item.amount, item.amount, open_to_buy, moment,
-                                                 holder.expires_on, counted.day, counted.week, counted.month, counted.hour);
+        shadow := evaluate_steps(item.candidate_steps, item.amount, item.amount, open_to_buy, moment,
+                                 holder.expires_on, counted.day, counted.week, counted.month, counted.hour);
         INSERT INTO shadow_decision (auth_id, rule_set_id, rule_version, decision, reason_code, rule, trace, created_at)
         VALUES (item.id, holder.rule_set_id, item.candidate_version,
                 CASE WHEN shadow.reason IS NULL THEN 'APPROVED' ELSE 'DECLINED' END, coalesce(shadow.reason, '00'), shadow.rule,
@@ -302,10 +321,10 @@ BEGIN
 
     IF verdict.reason IS NULL THEN
       UPDATE spend_account s SET held = s.held + item.amount, overdrawn = s.overdrawn OR a.overdrawn WHERE s.id = account.id;
-      PERFORM count_approval(holder.id, item.amount, 1, moment);
-      PERFORM announce('authorization.approved.v1', a, e);
+      done := count_approval(holder.id, item.amount, 1, moment);
+      done := announce('authorization.approved.v1', a, e);
     ELSE
-      PERFORM announce('authorization.declined.v1', a, e);
+      done := announce('authorization.declined.v1', a, e);
     END IF;
     outcome := 'created';
     body := decision_document(a);

@@ -267,6 +267,7 @@ function planFields(card: CardFacts | undefined, planned: Plan, shadow: Plan | u
     candidate_version: card?.candidateVersion ?? null,
     steps: planned.steps,
     candidate_steps: shadow?.steps ?? null,
+    counters: [...planned.steps, ...(shadow?.steps ?? [])].some(step => step.k === 'sum' || step.k === 'count'),
     risk_score: risk?.score ?? null,
     risk_source: risk?.source ?? null,
     hold_days: planned.holdDays,
