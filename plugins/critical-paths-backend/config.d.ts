@@ -66,5 +66,61 @@ export interface Config {
       /** How long deployments, chaos runs and incidents are kept. Default: 400 days; at least 31 days. */
       changes?: HumanDuration | string;
     };
+    /** Telling owners when error budget burns, by the notifications of Backstage. */
+    alerts?: {
+      /** Whether paths are looked at, once per minute. Default: true. */
+      enabled?: boolean;
+      /** Entity refs of users or groups that are told about every path, beside its owner. Default: nobody. */
+      recipients?: string[];
+      /** How long all rules must be quiet before a burn is over. Default: 5 minutes. */
+      recoverAfter?: HumanDuration | string;
+      /** After how long people are told again while a burn goes on; 0 seconds: never. Default: 4 hours. */
+      repeat?: HumanDuration | string;
+    };
+    /** Answers of `GET /gate/…` to pipelines. */
+    gate?: {
+      /** What a spent error budget means for a deployment. Default: block. */
+      exhausted?: 'block' | 'warn';
+    };
+    /** Synthetic workflows that walk the paths (`spec.workflows` of a CriticalPath). */
+    workflows?: {
+      /**
+       * How often due workflows are looked for; when each one is due is said by
+       * itself. Default: every 5 seconds, at most 5 minutes.
+       */
+      schedule?: SchedulerServiceTaskScheduleDefinitionConfig;
+      /** Scheduled runs at the same time in one backend. Default: 4; from 1 to 50. */
+      concurrency?: number;
+      /**
+       * Failed runs in a row after which the owner of the path is told. A
+       * workflow may say otherwise. Default: 1; from 1 to 10.
+       */
+      alertAfter?: number;
+      /** Bytes of an answer that are read at most. Default: 262144; from 1024 to 16777216. */
+      maxResponseBytes?: number;
+      /** How long runs are kept with their evidence. Default: 35 days; at least 2 days. */
+      retention?: HumanDuration | string;
+      /** Hosts that workflows may walk, by the name that workflows use. Nothing else is reachable but applications of the path itself. */
+      targets?: {
+        [name: string]: {
+          /** http or https, with a path if need be; without credentials, query and fragment. */
+          baseUrl: string;
+          /**
+           * Networks that are open although they are refused otherwise: loopback,
+           * link-local with the metadata services of clouds, multicast, reserved.
+           * For example 127.0.0.0/8.
+           */
+          allowAddresses?: string[];
+          /**
+           * Sent with every request to the target, and to no other host; kept
+           * out of evidence and answers. Needs `paths`.
+           * @deepVisibility secret
+           */
+          headers?: { [header: string]: string };
+          /** Entity refs of the CriticalPaths that may use the target. Default: all, if it has no headers. */
+          paths?: string[];
+        };
+      };
+    };
   };
 }

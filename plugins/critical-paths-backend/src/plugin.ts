@@ -4,13 +4,16 @@ import {
   resolvePackagePath,
 } from '@backstage/backend-plugin-api';
 import { catalogServiceRef } from '@backstage/plugin-catalog-node';
+import { notificationService } from '@backstage/plugin-notifications-node';
 import { criticalPathsPermissions } from '@rocket/plugin-critical-paths-common';
 import {
   telemetrySourcesExtensionPoint,
   type TelemetrySource,
 } from '@rocket/plugin-critical-paths-node';
+import { provisioningServiceRef } from '@rocket/plugin-provisioning-node';
 import { readFile } from 'fs/promises';
 import { parse } from 'yaml';
+import { setUpAlerts } from './alerts/setUpAlerts';
 import { BurnBook } from './burn/BurnBook';
 import { BurnRollup } from './burn/BurnRollup';
 import { scheduleRollup } from './burn/schedule';
@@ -31,6 +34,7 @@ import { readSettings } from './settings';
 import { DatabaseBurnStore } from './store/BurnStore';
 import { DatabasePolicyStore } from './store/PolicyStore';
 import { DatabaseSignalStore } from './store/DatabaseSignalStore';
+import { setUpWorkflows } from './workflows/setUpWorkflows';
 
 /** Collects, stores and serves the golden signals of critical paths. */
 export const criticalPathsPlugin = createBackendPlugin({
@@ -54,9 +58,12 @@ export const criticalPathsPlugin = createBackendPlugin({
         database: coreServices.database,
         httpAuth: coreServices.httpAuth,
         httpRouter: coreServices.httpRouter,
+        lifecycle: coreServices.lifecycle,
         logger: coreServices.logger,
+        notifications: notificationService,
         permissions: coreServices.permissions,
         permissionsRegistry: coreServices.permissionsRegistry,
+        provisioning: provisioningServiceRef,
         scheduler: coreServices.scheduler,
       },
       async init(deps) {
@@ -89,8 +96,19 @@ export const criticalPathsPlugin = createBackendPlugin({
         });
         const budgets = new BudgetService({ signals, directory });
         const book = new BurnBook({ store: burnStore });
+        const workflows = await setUpWorkflows({
+          ...deps,
+          directory,
+          policy: policyStore,
+        });
         const service = new PathService({
-          figures: new FigureService({ signals, budgets, book, directory }),
+          figures: new FigureService({
+            signals,
+            budgets,
+            book,
+            directory,
+            workflows: workflows.reader,
+          }),
           details: new PathDetails({
             signals,
             budgets,
@@ -150,6 +168,16 @@ export const criticalPathsPlugin = createBackendPlugin({
           logger,
           scheduler: deps.scheduler,
         });
+        deps.httpRouter.use(workflows.router);
+        deps.httpRouter.use(
+          await setUpAlerts({
+            ...deps,
+            budgets,
+            service,
+            signals,
+            retentionMinutes: settings.retentionMinutes.changes,
+          }),
+        );
         deps.httpRouter.use(
           await createRouter({
             service,

@@ -86,7 +86,7 @@ describe.each(databases.eachSupportedId())('alerts on %p', databaseId => {
     store = await DatabaseAlertStore.create({ database });
     now = START;
     maintenance = false;
-    send = jest.fn(async () => {});
+    send = jest.fn(async (_options: unknown) => {});
     service = new AlertService({
       budgets: { budgets: async () => ({ paths } as unknown as Budgets) },
       store,

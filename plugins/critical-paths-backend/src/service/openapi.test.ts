@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { createAlertRouter } from '../alerts/router';
+import { createWorkflowRouter } from '../workflows/router';
 import { createRouter } from './router';
 
 const document = parse(
@@ -9,19 +11,23 @@ const document = parse(
 
 /** `get /names/{name}` for every route that the router has. */
 async function routes(): Promise<string[]> {
-  const { stack } = await createRouter(
-    {} as Parameters<typeof createRouter>[0],
-  );
+  const routers = [
+    await createRouter({} as Parameters<typeof createRouter>[0]),
+    createAlertRouter({} as Parameters<typeof createAlertRouter>[0]),
+    createWorkflowRouter({} as Parameters<typeof createWorkflowRouter>[0]),
+  ];
   return [
     ...new Set(
-      stack.flatMap(({ route }) =>
-        route
-          ? route.stack.map(
-              ({ method }) =>
-                `${method} ${route.path.replace(/:(\w+)/g, '{$1}')}`,
-            )
-          : [],
-      ),
+      routers
+        .flatMap(({ stack }) => stack)
+        .flatMap(({ route }) =>
+          route
+            ? route.stack.map(
+                ({ method }) =>
+                  `${method} ${route.path.replace(/:(\w+)/g, '{$1}')}`,
+              )
+            : [],
+        ),
     ),
   ].sort();
 }

@@ -107,6 +107,9 @@ export const signalParams = z.object({
   signal: z.enum(BOARD_SIGNALS, { error: `must be ${list(BOARD_SIGNALS)}` }),
 });
 
+/** Query of the alerts. */
+export const alertsQuery = z.strictObject({ pathRef: pathRef.optional() });
+
 const reasonError = 'must be a reason of 5 to 500 characters';
 const reason = z
   .string({ error: reasonError })

@@ -1,0 +1,140 @@
+import {
+  mockCredentials,
+  mockErrorHandler,
+  mockServices,
+} from '@backstage/backend-test-utils';
+import { AuthorizeResult } from '@backstage/plugin-permission-common';
+import type { Alert } from '@rocket/plugin-critical-paths-common';
+import express from 'express';
+import request from 'supertest';
+import { createAlertRouter } from './router';
+
+const alert = (pathRef: string): Alert => ({
+  id: pathRef,
+  pathRef,
+  severity: 'page',
+  messages: ['burning'],
+  openedAt: '2026-11-02T10:00:00.000Z',
+  lastFiringAt: '2026-11-02T10:01:00.000Z',
+  notifiedAt: null,
+  closedAt: null,
+  closeReason: null,
+});
+const SEEN = 'criticalpath:default/posting';
+const HIDDEN = 'criticalpath:default/secret';
+
+function start(
+  options: { allowed?: boolean; state?: string; away?: boolean } = {},
+) {
+  const { allowed = true, state = 'healthy', away = false } = options;
+  const auditor = mockServices.auditor.mock();
+  const success = jest.fn();
+  const fail = jest.fn();
+  auditor.createEvent.mockResolvedValue({ success, fail });
+  const row = {
+    entityRef: SEEN,
+    state,
+    stateReasons: ['last measured 2 h ago'],
+    maintenance: null,
+  };
+  const router = createAlertRouter({
+    alerts: {
+      list: async ({ pathRef }: { pathRef?: string }) =>
+        [alert(SEEN), alert(HIDDEN)].filter(
+          a => !pathRef || a.pathRef === pathRef,
+        ),
+    } as never,
+    budgets: {
+      budgets: async () => {
+        if (away) {
+          throw new Error('the database is away');
+        }
+        return {
+          paths: new Map([
+            [
+              SEEN,
+              {
+                resolved: { path: { entityRef: SEEN, title: 'Posting' } },
+                budgets: [],
+              },
+            ],
+          ]),
+        } as never;
+      },
+    },
+    service: {
+      board: async () => ({ rows: [row] } as never),
+      pathsOfComponent: async () => ({ rows: [{ path: row }] } as never),
+    },
+    settings: { gate: { exhausted: 'block' } } as never,
+    httpAuth: mockServices.httpAuth(),
+    permissions: mockServices.permissions({
+      result: allowed ? AuthorizeResult.ALLOW : AuthorizeResult.DENY,
+    }),
+    auditor,
+  });
+  return { app: express().use(router).use(mockErrorHandler()), success, fail };
+}
+
+const GATE = '/gate/component/default/ledger';
+
+it.each(['/alerts', GATE])(
+  'answers %s only to who is known and allowed',
+  async path => {
+    const { app } = start();
+    await request(app)
+      .get(path)
+      .set('Authorization', mockCredentials.none.header())
+      .expect(401);
+    await request(start({ allowed: false }).app)
+      .get(path)
+      .expect(403);
+    await request(app).get(path).expect(200);
+    await request(app)
+      .get(path)
+      .set('Authorization', mockCredentials.service.header())
+      .expect(200);
+  },
+);
+
+it('lists the alerts of the paths that the caller may see', async () => {
+  const { app } = start();
+  const { body } = await request(app).get('/alerts');
+  expect(body).toEqual({ alerts: [alert(SEEN)] });
+  const hidden = await request(app).get(`/alerts?pathRef=${HIDDEN}`);
+  expect(hidden.body).toEqual({ alerts: [] });
+  const wrong = await request(app).get('/alerts?pathRef=posting!').expect(400);
+  expect(wrong.body.error.message).toMatch(/pathRef must be an entity ref/);
+});
+
+it('judges from what is stored, and writes the answer down', async () => {
+  const { app, success } = start();
+  const { body } = await request(app).get(GATE).expect(200);
+  expect(body).toMatchObject({
+    entityRef: 'component:default/ledger',
+    decision: 'allow',
+  });
+  expect(success).toHaveBeenCalledWith({
+    meta: { decision: 'allow', reasons: [expect.any(String)] },
+  });
+});
+
+it('warns when nobody can see how the path is', async () => {
+  const { body } = await request(start({ state: 'stale' }).app).get(GATE);
+  expect(body).toMatchObject({
+    decision: 'warn',
+    reasons: [
+      {
+        rule: 'telemetry',
+        message: 'Posting: nobody can see how it is: last measured 2 h ago.',
+      },
+    ],
+  });
+});
+
+it('fails instead of allowing when the budgets cannot be read', async () => {
+  const { app, fail, success } = start({ away: true });
+  await request(app).get(GATE).expect(500);
+  expect(fail).toHaveBeenCalled();
+  expect(success).not.toHaveBeenCalled();
+});

@@ -1,0 +1,125 @@
+import type {
+  AuditorService,
+  BackstageCredentials,
+  HttpAuthService,
+  PermissionsService,
+} from '@backstage/backend-plugin-api';
+import { stringifyEntityRef } from '@backstage/catalog-model';
+import { NotAllowedError } from '@backstage/errors';
+import { AuthorizeResult } from '@backstage/plugin-permission-common';
+import {
+  criticalPathsReadPermission,
+  type AlertsResponse,
+  type PathState,
+} from '@rocket/plugin-critical-paths-common';
+import type express from 'express';
+import Router from 'express-promise-router';
+import type { BudgetService } from '../service/BudgetService';
+import type { PathService } from '../service/PathService';
+import { alertsQuery, componentParams, parse } from '../service/requests';
+import type { AlertStore } from './AlertStore';
+import { judgeGate, type GatePath } from './gate';
+import type { AlertSettings } from './settings';
+
+const MAX_ALERTS = 200;
+
+/** States in which nobody can say how a path is. */
+const UNSEEN: ReadonlySet<PathState> = new Set<PathState>([
+  'no-data',
+  'stale',
+  'unknown',
+]);
+
+/** Routes about alerts and the gate for deployments; `src/schema/openapi.yaml` describes them. */
+export function createAlertRouter(options: {
+  alerts: AlertStore;
+  budgets: Pick<BudgetService, 'budgets'>;
+  service: Pick<PathService, 'board' | 'pathsOfComponent'>;
+  settings: AlertSettings;
+  httpAuth: HttpAuthService;
+  permissions: PermissionsService;
+  auditor: AuditorService;
+}): express.Router {
+  const { alerts, budgets, service, settings, httpAuth, permissions, auditor } =
+    options;
+  const router = Router();
+
+  const readable = async (
+    req: express.Request,
+  ): Promise<BackstageCredentials> => {
+    const credentials = await httpAuth.credentials(req, {
+      allow: ['user', 'service'],
+    });
+    const [decision] = await permissions.authorize(
+      [{ permission: criticalPathsReadPermission }],
+      { credentials },
+    );
+    if (decision.result !== AuthorizeResult.ALLOW) {
+      throw new NotAllowedError(
+        `Permission ${criticalPathsReadPermission.name} is needed`,
+      );
+    }
+    return credentials;
+  };
+
+  router.get('/alerts', async (req, res) => {
+    const credentials = await readable(req);
+    const { pathRef } = parse(alertsQuery, 'query parameter', req.query);
+    // Who may not see a path hears nothing of its alerts.
+    const { rows } = await service.board('1h', {}, credentials);
+    const visible = new Set(rows.map(row => row.entityRef));
+    const answer: AlertsResponse = {
+      alerts: (await alerts.list({ pathRef, limit: MAX_ALERTS })).filter(
+        alert => visible.has(alert.pathRef),
+      ),
+    };
+    res.json(answer);
+  });
+
+  router.get('/gate/:kind/:namespace/:name', async (req, res) => {
+    const credentials = await readable(req);
+    const entityRef = stringifyEntityRef(
+      parse(componentParams, 'path parameter', req.params),
+    );
+    // A deployment went on, or did not, because of the answer: it is written down.
+    const event = await auditor.createEvent({
+      eventId: 'gate',
+      severityLevel: 'low',
+      request: req,
+      meta: { entityRef },
+    });
+    try {
+      const [{ rows }, { paths }] = await Promise.all([
+        service.pathsOfComponent(entityRef, '1h', credentials),
+        budgets.budgets(),
+      ]);
+      const judged = rows.flatMap(({ path }): GatePath[] => {
+        const budget = paths.get(path.entityRef);
+        return budget
+          ? [
+              {
+                budget,
+                maintenance: path.maintenance !== null,
+                unseen: UNSEEN.has(path.state)
+                  ? `nobody can see how it is: ${path.stateReasons[0]}.`
+                  : undefined,
+              },
+            ]
+          : [];
+      });
+      const answer = judgeGate(entityRef, judged, settings.gate, new Date());
+      await event.success({
+        meta: {
+          decision: answer.decision,
+          reasons: answer.reasons.map(reason => reason.message),
+        },
+      });
+      res.json(answer);
+    } catch (error) {
+      await event.fail({ error: error as Error });
+      throw error;
+    }
+  });
+
+  return router;
+}
