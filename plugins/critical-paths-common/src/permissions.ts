@@ -18,8 +18,15 @@ export const criticalPathsPolicyManagePermission = createPermission({
   attributes: { action: 'update' },
 });
 
+/** Run a synthetic workflow now. */
+export const criticalPathsWorkflowRunPermission = createPermission({
+  name: 'critical-paths.workflow.run',
+  attributes: { action: 'update' },
+});
+
 export const criticalPathsPermissions = [
   criticalPathsReadPermission,
   criticalPathsCollectPermission,
   criticalPathsPolicyManagePermission,
+  criticalPathsWorkflowRunPermission,
 ];
