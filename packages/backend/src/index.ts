@@ -44,6 +44,7 @@ backend.add(import('@rocket/plugin-provisioning-backend'));
 // critical paths
 backend.add(import('@rocket/plugin-critical-paths-backend'));
 backend.add(import('@rocket/plugin-critical-paths-backend-module-newrelic'));
+backend.add(import('@rocket/plugin-critical-paths-backend-module-prometheus'));
 
 // documentation
 backend.add(import('@backstage/plugin-techdocs-backend'));

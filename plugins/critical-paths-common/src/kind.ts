@@ -20,6 +20,12 @@ export const ANNOTATION_NEWRELIC_APP = 'rocket.internal/newrelic-app';
 /** On a Component: the alias of its New Relic account in `newrelic.accounts`. Default: the default account. */
 export const ANNOTATION_NEWRELIC_ACCOUNT = 'rocket.internal/newrelic-account';
 
+/** On a Component: the value of its application label (`job`) in Prometheus. Default: `metadata.name`. */
+export const ANNOTATION_PROMETHEUS_APP = 'rocket.internal/prometheus-app';
+
+/** On a Component: the alias of its server in `criticalPaths.prometheus.servers`. Default: the default server. */
+export const ANNOTATION_PROMETHEUS_SERVER = 'rocket.internal/prometheus-server';
+
 /** The service level indicators an objective can be about. */
 export const SLIS = ['availability', 'latency', 'throughput'] as const;
 export type Sli = (typeof SLIS)[number];

@@ -219,3 +219,31 @@ describe('readJoinRequest', () => {
     ).toMatch('must be the name of a step of criticalpath:bank/posting');
   });
 });
+
+it('takes what a component is called at the source that its step is measured by', () => {
+  const annotations = {
+    'rocket.internal/newrelic-account': 'us',
+    'rocket.internal/newrelic-app': 'Poster (prod)',
+    'rocket.internal/prometheus-server': 'main',
+    'rocket.internal/prometheus-app': 'bank/poster',
+  };
+  const selection = (source: string) =>
+    resolvePath(
+      parseCriticalPath(
+        path({ steps: [{ component: 'poster', telemetry: { source } }] }),
+      ),
+      indexComponents([component('poster', 'bank', annotations)]),
+    ).steps[0].members[0].selection;
+  expect(selection('newrelic')).toMatchObject({
+    account: 'us',
+    appName: 'Poster (prod)',
+  });
+  expect(selection('prometheus')).toMatchObject({
+    account: 'main',
+    appName: 'bank/poster',
+  });
+  expect(selection('other')).toMatchObject({
+    account: undefined,
+    appName: 'poster',
+  });
+});

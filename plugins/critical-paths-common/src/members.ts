@@ -8,8 +8,24 @@ import {
   ANNOTATION_CRITICAL_PATH_STEP,
   ANNOTATION_NEWRELIC_ACCOUNT,
   ANNOTATION_NEWRELIC_APP,
+  ANNOTATION_PROMETHEUS_APP,
+  ANNOTATION_PROMETHEUS_SERVER,
 } from './kind';
 import { isEntityRef, type ParsedCriticalPath } from './parse';
+
+/** Where a component says what it is called at a source; other sources have its name only. */
+const SOURCE_ANNOTATIONS: Partial<
+  Record<string, { account: string; appName: string }>
+> = {
+  newrelic: {
+    account: ANNOTATION_NEWRELIC_ACCOUNT,
+    appName: ANNOTATION_NEWRELIC_APP,
+  },
+  prometheus: {
+    account: ANNOTATION_PROMETHEUS_SERVER,
+    appName: ANNOTATION_PROMETHEUS_APP,
+  },
+};
 
 /** How the requests of one application at one step are told apart at the source. */
 export interface TelemetrySelection {
@@ -166,16 +182,17 @@ export function resolvePath(
     // What a step says about its own component (its name at the source, the
     // name of the transaction) does not hold for one that joined it.
     const own = joined ? undefined : step.telemetry;
+    const names = SOURCE_ANNOTATIONS[step.telemetry.source];
     return {
       entityRef,
       known: entity !== undefined,
       joined,
       selection: {
         source: step.telemetry.source,
-        account: own?.account ?? annotations[ANNOTATION_NEWRELIC_ACCOUNT],
+        account: own?.account ?? annotations[names?.account ?? ''],
         appName:
           own?.appName ??
-          annotations[ANNOTATION_NEWRELIC_APP] ??
+          annotations[names?.appName ?? ''] ??
           entity?.metadata.name ??
           parseEntityRef(entityRef).name,
         criticalPath: step.telemetry.criticalPath,

@@ -1,0 +1,1 @@
+export { criticalPathsModulePrometheus as default } from './module';
