@@ -13,6 +13,8 @@ const WORDS = new Set([
   'deprecated',
   '$schema',
   '$id',
+  // Generators lose it on the way into a document; a check tries it.
+  'propertyNames',
 ]);
 
 /**

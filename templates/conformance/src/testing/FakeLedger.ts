@@ -316,7 +316,8 @@ export class FakeLedger {
     };
   }
 
-  #post(body: any, actor: string): any {
+  /** What can be said about a posting without looking at accounts. */
+  #prepared(body: any): { kind: string; parts: Part[] } {
     const parts: Part[] = body.legs.map((leg: any) => ({
       accountId: leg.accountId.toLowerCase(),
       direction: leg.direction,
@@ -343,6 +344,11 @@ export class FakeLedger {
       if (left <= 0 || left > 366 * 86_400_000)
         throw new Refusal('validation-failed', '/pending/expiresAt');
     }
+    return { kind, parts };
+  }
+
+  #post(body: any, actor: string): any {
+    const { kind, parts } = this.#prepared(body);
     this.#usable(parts, kind === 'pending' ? 'hold' : 'move');
     return this.#write(kind, parts, body, actor, {
       expiresAt: body.pending
@@ -702,6 +708,13 @@ export class FakeLedger {
   }
 
   #batch({ body, client }: Call): Reply {
+    body.items.forEach((item: any, index: number) => {
+      try {
+        this.#prepared(item);
+      } catch (error: any) {
+        throw new Refusal(error.code, `/items/${index}${error.pointer ?? ''}`);
+      }
+    });
     const items = body.items.map((item: any, index: number) => {
       try {
         return {

@@ -114,6 +114,17 @@ export const accountChecks = group('accounts', {
       ['/minAvailable', { ...good, minAvailable: '-1.5' }],
       ['/metadata', { ...good, metadata: 'x' }],
       ['/metadata/a', { ...good, metadata: { a: 1 } }],
+      ['/metadata', { ...good, metadata: { 'a b': 'x' } }],
+      ['/metadata', { ...good, metadata: { ['x'.repeat(65)]: 'x' } }],
+      [
+        '/metadata',
+        {
+          ...good,
+          metadata: Object.fromEntries(
+            Array.from({ length: 21 }, (_, i) => [`n${i}`, 'x']),
+          ),
+        },
+      ],
       ['/more', { ...good, more: true }],
     ];
     for (const [pointer, body] of bad) {
@@ -124,7 +135,11 @@ export const accountChecks = group('accounts', {
         { body },
       );
       must(
-        problem.errors?.some((error: any) => error.pointer === pointer),
+        problem.errors?.some((error: any) =>
+          pointer === '/metadata'
+            ? error.pointer.startsWith(pointer)
+            : error.pointer === pointer,
+        ),
         `${JSON.stringify(
           body,
         )}: errors do not name ${pointer}: ${JSON.stringify(problem.errors)}`,

@@ -100,7 +100,7 @@ export const auditChecks = group('audit', {
       for (let i = 0; i < 20; i++) {
         const { id } = await transfer(client, a, b, '1', {
           externalRef: `Zoë "${i}" \u2028`,
-          metadata: { b: '2', a: '1', 'ä.1': '\\' },
+          metadata: { b: '2', a: '1', 'A.1': 'ä \\' },
         });
         posted.push(id);
         const answer = await client.get(`/v1/audit/proof/${id}`);
