@@ -56,7 +56,7 @@ export const CHECKS: Readonly<Record<string, Check>> = {
                count(*) FILTER (WHERE e.account_version > coalesce(o.last_version, 0)) AS later
           FROM entry e LEFT JOIN account_opening o USING (account_no) GROUP BY e.account_no
       ), held AS (
-        SELECT e.account_no, count(*) AS n, count(DISTINCT e.account_version) AS versions,
+        SELECT e.account_no, count(*) AS n, count(DISTINCT e.account_version) AS versions, max(e.account_version) AS highest,
                count(*) FILTER (WHERE e.account_version > coalesce(o.last_pending_version, 0)) AS later
           FROM pending_entry e LEFT JOIN account_opening o USING (account_no) GROUP BY e.account_no
       )
@@ -71,7 +71,8 @@ export const CHECKS: Readonly<Record<string, Check>> = {
           OR coalesce(c.highest, b.version) > b.version
           OR b.pending_version <> coalesce(o.pending_entries, 0) + coalesce(h.n, 0)
           OR coalesce(h.versions, 0) <> coalesce(h.n, 0)
-          OR b.pending_version - coalesce(o.last_pending_version, 0) <> coalesce(h.later, 0)`,
+          OR b.pending_version - coalesce(o.last_pending_version, 0) <> coalesce(h.later, 0)
+          OR coalesce(h.highest, b.pending_version) > b.pending_version`,
   },
   R4: {
     title: 'Every key that was answered 201 with a transaction has it',
