@@ -14,12 +14,12 @@ type Leg = {
   balanceAfter: string | null;
   accountVersion: number | null;
 };
-type Transaction = { id: string; externalRef: string | null; legs: Leg[] };
+type Transaction = { id: string; metadata: Record<string, string>; legs: Leg[] };
 type Balance = { accountId: string; posted: string; version: number };
 
 /**
  * Facts of the ledger. Both kinds of events carry the balance of an account with its version, so whatever comes twice, late or in
- * another order ends in the same balance: the one of the highest version. A transaction whose externalRef is the id of a capture
+ * another order ends in the same balance: the one of the highest version. A transaction whose metadata name the id of a capture
  * (`eventId` of authorization.captured.v1) is that capture's posting: from then on the amount is part of the balance.
  */
 export class LedgerEvents {
@@ -51,7 +51,7 @@ export class LedgerEvents {
         facts.map(fact => fact.balance),
         facts.map(fact => fact.version),
         facts.map(fact => fact.moved),
-        transaction?.externalRef ?? null,
+        transaction?.metadata.eventId ?? null,
         transaction?.id ?? null,
       ],
     });

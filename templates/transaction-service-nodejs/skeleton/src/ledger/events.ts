@@ -9,6 +9,8 @@ import { toRefusal } from './refusals.ts';
 /** What of `authorization.captured.v1` is posted; the schema of the type has been checked. */
 type Captured = {
   authorizationId: string;
+  /** Of the capture: the authorization service knows by it which of its captures is posted. */
+  eventId?: string;
   networkRef: string;
   ledgerAccountId: string | null;
   seq: number;
@@ -55,7 +57,7 @@ export function capturedConsumer(clock: LedgerClock, keyHours: number, accounts:
               externalRef: data.authorizationId,
               effectiveAt: toInstant(data.createdAt, '/data/createdAt'),
               expiresAt: null,
-              metadata: JSON.stringify({ networkRef: data.networkRef, seq: String(data.seq) }),
+              metadata: JSON.stringify({ networkRef: data.networkRef, seq: String(data.seq), eventId: data.eventId }),
               legs: [
                 { accountId: data.ledgerAccountId.toLowerCase(), amount, currency },
                 { accountId: settlement, amount: -amount, currency },
