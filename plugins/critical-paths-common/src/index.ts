@@ -12,3 +12,4 @@ export * from './members';
 export * from './workflow';
 export * from './workflowValues';
 export * from './workflowScript';
+export * from './client';

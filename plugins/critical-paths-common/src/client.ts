@@ -1,0 +1,356 @@
+import { parseEntityRef } from '@backstage/catalog-model';
+import { ResponseError } from '@backstage/errors';
+import type {
+  AlertsResponse,
+  BoardResponse,
+  BoardSignal,
+  BoardWindow,
+  BudgetReset,
+  CollectResponse,
+  ComponentPathsResponse,
+  GateResponse,
+  HistoryResponse,
+  MaintenanceRequest,
+  MaintenanceResponse,
+  MaintenanceWindow,
+  PathDetail,
+  PathState,
+  SignalBoardResponse,
+  TeamsResponse,
+  WorkflowRunDetail,
+  WorkflowRunsResponse,
+  WorkflowStartResponse,
+  WorkflowsResponse,
+} from './api';
+
+/** Options of every call. */
+export interface CallOptions {
+  /** Sent as a bearer token; a portal's own `fetch` brings the sign-in by itself. */
+  token?: string;
+  signal?: AbortSignal;
+}
+
+/** Options of calls that read a window. */
+export interface WindowOptions extends CallOptions {
+  /** Default: 24h. */
+  window?: BoardWindow;
+}
+
+/** What a board is narrowed to; several values of one field are alternatives. */
+export interface BoardFilter {
+  /** Entity refs of Domains. */
+  businessModel?: string[];
+  /** Entity refs of owners. */
+  owner?: string[];
+  state?: PathState[];
+  /** Part of a name, title, description or application's ref. */
+  q?: string;
+}
+
+/** Names a path. */
+export interface PathName {
+  namespace: string;
+  name: string;
+}
+
+/** Names a workflow of a path. */
+export interface WorkflowName extends PathName {
+  workflow: string;
+}
+
+interface Call {
+  method?: 'GET' | 'POST' | 'DELETE';
+  query?: Record<string, string | string[] | number | undefined>;
+  body?: unknown;
+  /** Default: JSON. */
+  as?: 'text';
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+/**
+ * Reads and steers critical paths over the HTTP API of the plugin, for portals
+ * and backends alike. Every call fails with a `ResponseError` when the backend
+ * answers with one (its `cause.message` says what is wrong and what is allowed),
+ * with the error of `fetch` when it does not answer, and with a `TimeoutError`
+ * when it takes too long. Nothing is tried again.
+ *
+ * @example
+ * ```ts
+ * // in a portal
+ * new CriticalPathsClient({ fetchApi, baseUrl: 'plugin://critical-paths' });
+ * // in a backend
+ * new CriticalPathsClient({
+ *   fetchApi: { fetch },
+ *   baseUrl: () => discovery.getBaseUrl('critical-paths'),
+ * });
+ * ```
+ */
+export class CriticalPathsClient {
+  readonly #fetchApi: { fetch: typeof fetch };
+  readonly #baseUrl: () => Promise<string>;
+  readonly #timeoutMs: number;
+
+  constructor(options: {
+    fetchApi: { fetch: typeof fetch };
+    /** Of the plugin, without a slash at the end. */
+    baseUrl: string | (() => Promise<string>);
+    /** Until the whole answer is there, in milliseconds. Default: 30000. */
+    timeoutMs?: number;
+  }) {
+    const { baseUrl } = options;
+    this.#fetchApi = options.fetchApi;
+    this.#baseUrl = typeof baseUrl === 'string' ? async () => baseUrl : baseUrl;
+    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  }
+
+  /** All paths with their four signals over the window. */
+  async getBoard(
+    options: WindowOptions & { filter?: BoardFilter } = {},
+  ): Promise<BoardResponse> {
+    return this.#call(['paths'], options, {
+      query: { window: options.window, ...options.filter },
+    });
+  }
+
+  /** One signal across all paths. */
+  async getSignalBoard(
+    signal: BoardSignal,
+    options: WindowOptions & { filter?: BoardFilter } = {},
+  ): Promise<SignalBoardResponse> {
+    return this.#call(['boards', signal], options, {
+      query: { window: options.window, ...options.filter },
+    });
+  }
+
+  /** The paths by owner. */
+  async getTeams(
+    options: WindowOptions & { filter?: BoardFilter } = {},
+  ): Promise<TeamsResponse> {
+    return this.#call(['teams'], options, {
+      query: { window: options.window, ...options.filter },
+    });
+  }
+
+  /** One path with its applications; a 404 when there is none that the caller may see. */
+  async getPath(
+    path: PathName,
+    options: WindowOptions = {},
+  ): Promise<PathDetail> {
+    return this.#call(['paths', path.namespace, path.name], options, {
+      query: { window: options.window },
+    });
+  }
+
+  /** Up to 13 months of a path by the day. */
+  async getHistory(
+    path: PathName,
+    options: CallOptions & { months?: number } = {},
+  ): Promise<HistoryResponse> {
+    return this.#call(
+      ['paths', path.namespace, path.name, 'history'],
+      options,
+      { query: { months: options.months } },
+    );
+  }
+
+  /** The paths that a component is part of, with its own figures in each. */
+  async getComponentPaths(
+    component: { kind: string; namespace: string; name: string },
+    options: WindowOptions = {},
+  ): Promise<ComponentPathsResponse> {
+    const { kind, namespace, name } = component;
+    return this.#call(
+      ['components', kind.toLocaleLowerCase('en-US'), namespace, name, 'paths'],
+      options,
+      { query: { window: options.window } },
+    );
+  }
+
+  /** Whether a deployment of a component should go on. */
+  async getGate(
+    entityRef: string,
+    options: CallOptions = {},
+  ): Promise<GateResponse> {
+    const { kind, namespace, name } = parseEntityRef(entityRef, {
+      defaultKind: 'component',
+      defaultNamespace: 'default',
+    });
+    return this.#call(
+      ['gate', kind.toLocaleLowerCase('en-US'), namespace, name],
+      options,
+    );
+  }
+
+  /** What owners were told about burning budgets, of one path when one is given. */
+  async getAlerts(
+    options: CallOptions & { pathRef?: string } = {},
+  ): Promise<AlertsResponse> {
+    return this.#call(['alerts'], options, {
+      query: { pathRef: options.pathRef },
+    });
+  }
+
+  /** Planned downtime, of one path when one is given. */
+  async getMaintenance(
+    options: CallOptions & { pathRef?: string } = {},
+  ): Promise<MaintenanceResponse> {
+    return this.#call(['maintenance'], options, {
+      query: { pathRef: options.pathRef },
+    });
+  }
+
+  /** Declares planned downtime. */
+  async declareMaintenance(
+    request: MaintenanceRequest,
+    options: CallOptions = {},
+  ): Promise<MaintenanceWindow> {
+    return this.#call(['maintenance'], options, {
+      method: 'POST',
+      body: request,
+    });
+  }
+
+  /** Ends planned downtime now, or takes it back when it has not begun. */
+  async withdrawMaintenance(
+    id: string,
+    reason: string,
+    options: CallOptions = {},
+  ): Promise<MaintenanceWindow> {
+    return this.#call(['maintenance', id], options, {
+      method: 'DELETE',
+      query: { reason },
+    });
+  }
+
+  /** Starts the error budgets of a path anew. */
+  async resetBudget(
+    path: PathName,
+    reason: string,
+    options: CallOptions = {},
+  ): Promise<BudgetReset> {
+    return this.#call(
+      ['paths', path.namespace, path.name, 'budget-reset'],
+      options,
+      { method: 'POST', body: { reason } },
+    );
+  }
+
+  /** Starts a collection cycle. */
+  async collect(options: CallOptions = {}): Promise<CollectResponse> {
+    return this.#call(['collect'], options, { method: 'POST' });
+  }
+
+  /** The synthetic workflows of a path with their last runs. */
+  async getWorkflows(
+    path: PathName,
+    options: WindowOptions = {},
+  ): Promise<WorkflowsResponse> {
+    return this.#call(
+      ['paths', path.namespace, path.name, 'workflows'],
+      options,
+      { query: { window: options.window } },
+    );
+  }
+
+  /** A page of the runs of a workflow, the newest first. */
+  async getWorkflowRuns(
+    workflow: WorkflowName,
+    options: CallOptions & { limit?: number; before?: string } = {},
+  ): Promise<WorkflowRunsResponse> {
+    return this.#call(runsOf(workflow), options, {
+      query: { limit: options.limit, before: options.before },
+    });
+  }
+
+  /** One run with its evidence. */
+  async getWorkflowRun(
+    workflow: WorkflowName,
+    id: string,
+    options: CallOptions = {},
+  ): Promise<WorkflowRunDetail> {
+    return this.#call([...runsOf(workflow), id], options);
+  }
+
+  /** Runs a workflow now; a 409 when it runs already or has no target. */
+  async startWorkflowRun(
+    workflow: WorkflowName,
+    options: CallOptions = {},
+  ): Promise<WorkflowStartResponse> {
+    return this.#call(runsOf(workflow), options, { method: 'POST' });
+  }
+
+  /** A workflow as a New Relic scripted API monitor. */
+  async getWorkflowScript(
+    workflow: WorkflowName,
+    options: CallOptions = {},
+  ): Promise<string> {
+    return this.#call(
+      [...runsOf(workflow).slice(0, -1), 'newrelic.js'],
+      options,
+      { as: 'text' },
+    );
+  }
+
+  async #call<T>(
+    segments: string[],
+    options: CallOptions,
+    call: Call = {},
+  ): Promise<T> {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(call.query ?? {})) {
+      for (const item of [value ?? []].flat()) {
+        query.append(name, String(item));
+      }
+    }
+    const search = query.toString();
+    const path = segments.map(encodeURIComponent).join('/');
+    const headers: Record<string, string> = {};
+    if (options.token) {
+      headers.authorization = `Bearer ${options.token}`;
+    }
+    if (call.body !== undefined) {
+      headers['content-type'] = 'application/json';
+    }
+    const controller = new AbortController();
+    const timer = setTimeout(
+      () =>
+        controller.abort(
+          new DOMException(
+            `Critical paths did not answer within ${this.#timeoutMs} ms`,
+            'TimeoutError',
+          ),
+        ),
+      this.#timeoutMs,
+    );
+    const forward = () => controller.abort(options.signal?.reason);
+    options.signal?.addEventListener('abort', forward);
+    if (options.signal?.aborted) {
+      forward();
+    }
+    try {
+      const response = await this.#fetchApi.fetch(
+        `${await this.#baseUrl()}/${path}${search && `?${search}`}`,
+        {
+          method: call.method ?? 'GET',
+          headers,
+          body: call.body === undefined ? undefined : JSON.stringify(call.body),
+          signal: controller.signal,
+        },
+      );
+      if (!response.ok) {
+        throw await ResponseError.fromResponse(response);
+      }
+      return (await (call.as === 'text'
+        ? response.text()
+        : response.json())) as T;
+    } finally {
+      clearTimeout(timer);
+      options.signal?.removeEventListener('abort', forward);
+    }
+  }
+}
+
+function runsOf({ namespace, name, workflow }: WorkflowName): string[] {
+  return ['paths', namespace, name, 'workflows', workflow, 'runs'];
+}
