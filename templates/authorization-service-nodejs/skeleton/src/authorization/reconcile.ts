@@ -100,10 +100,10 @@ export type Report = { at: string; ok: boolean; checks: Finding[] };
 
 /** Builds what is derived anew and compares. */
 export class Reconciliation {
-  readonly #database: Database;
+  readonly #database: Pick<Database, 'run'>;
   readonly #violations: Gauge;
 
-  constructor(database: Database, registry: Registry) {
+  constructor(database: Pick<Database, 'run'>, registry: Registry) {
     this.#database = database;
     this.#violations = new Gauge({
       name: 'reconcile_violations',
