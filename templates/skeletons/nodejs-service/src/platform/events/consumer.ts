@@ -19,6 +19,8 @@ type Options = RabbitOptions & {
   inbox: Inbox;
   logger: FastifyBaseLogger;
   registry: Registry;
+  /** Milliseconds before an event is tried for the second time; then twice as long each time, up to half a minute. */
+  retryDelay?: number;
 };
 
 /** Takes events from RabbitMQ into the inbox. What is not taken after ten tries, or is no event, ends up in the queue `<queue>.dead`. */
@@ -124,7 +126,7 @@ export class RabbitConsumer {
 
   #delay(message: ConsumeMessage): number {
     const count = Number(message.properties.headers?.['x-delivery-count'] ?? 0);
-    return Math.min(LONGEST_WAIT, 100 * 2 ** count);
+    return Math.min(LONGEST_WAIT, (this.#options.retryDelay ?? 100) * 2 ** count);
   }
 
   /** While the database is away the message is kept, because that says nothing about the message. */

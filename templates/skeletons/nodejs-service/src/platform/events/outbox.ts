@@ -22,7 +22,7 @@ const CLAIM = `
          to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS time,
          (extract(epoch FROM created_at) * 1000000)::bigint::text AS micros
     FROM outbox WHERE published_at IS NULL AND aggregate_id <> ALL ($1)
-   ORDER BY id LIMIT ${BATCH} FOR UPDATE SKIP LOCKED`;
+   ORDER BY outbox.id LIMIT ${BATCH} FOR UPDATE SKIP LOCKED`;
 
 type Row = {
   id: string;

@@ -44,7 +44,12 @@ const ALWAYS: ProblemCode[] = [
   'database-unavailable',
 ];
 const WITH_BODY: ProblemCode[] = ['malformed-json', 'payload-too-large', 'unsupported-media-type'];
-const WITH_KEY: ProblemCode[] = ['idempotency-key-missing', 'idempotency-conflict', 'idempotency-mismatch', 'idempotency-key-expired'];
+const WITH_KEY: ProblemCode[] = [
+  'idempotency-key-missing',
+  'idempotency-conflict',
+  'idempotency-mismatch',
+  'idempotency-key-expired',
+];
 
 const BY_METHOD: Record<string, ProblemCode[]> = {
   GET: [],

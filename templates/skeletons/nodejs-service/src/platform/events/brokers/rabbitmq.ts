@@ -2,7 +2,15 @@ import { connect, type Channel, type ChannelModel, type ConfirmChannel } from 'a
 import type { Broker } from '../broker.ts';
 import { CLOUDEVENT_MEDIA_TYPE } from '../event.ts';
 
-export type RabbitOptions = { url: string; exchange: string; connectionName: string; timeout: number };
+export type RabbitOptions = {
+  url: string;
+  exchange: string;
+  connectionName: string;
+  /** Milliseconds to connect, and for one confirmation. */
+  timeout: number;
+  /** Opens the connection, instead of the client library. */
+  connect?: typeof connect;
+};
 
 /** Seconds without a sign of life after which the connection counts as lost. */
 const HEARTBEAT = 10;
@@ -21,10 +29,15 @@ export async function declareExchange(channel: Channel, exchange: string): Promi
   await channel.assertExchange(exchange, 'topic', { durable: true, alternateExchange: unrouted });
 }
 
-export function openRabbit({ url, connectionName, timeout }: RabbitOptions): Promise<ChannelModel> {
+export function openRabbit({
+  url,
+  connectionName,
+  timeout,
+  connect: open = connect,
+}: RabbitOptions): Promise<ChannelModel> {
   const address = new URL(url);
   address.searchParams.set('heartbeat', String(HEARTBEAT));
-  return connect(address.href, { timeout, clientProperties: { connection_name: connectionName } });
+  return open(address.href, { timeout, clientProperties: { connection_name: connectionName } });
 }
 
 /** RabbitMQ with publisher confirms: an event counts as told when the broker has it on a durable queue. The routing key is the type. */
