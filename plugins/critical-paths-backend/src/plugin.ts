@@ -19,6 +19,8 @@ import { BurnRollup } from './burn/BurnRollup';
 import { scheduleRollup } from './burn/schedule';
 import { ChangeCollector } from './changes/ChangeCollector';
 import { DatabaseChangeStore } from './changes/DatabaseChangeStore';
+import { createChangesRouter } from './changes/router';
+import { SignalReader } from './changes/SignalReader';
 import { ServiceLevelCollector } from './changes/ServiceLevelCollector';
 import { Collector } from './collector/Collector';
 import { scheduleCollection } from './collector/schedule';
@@ -169,6 +171,15 @@ export const criticalPathsPlugin = createBackendPlugin({
           scheduler: deps.scheduler,
         });
         deps.httpRouter.use(workflows.router);
+        deps.httpRouter.use(
+          createChangesRouter({
+            store: changeStore,
+            signals: new SignalReader({ store, directory }),
+            directory,
+            httpAuth,
+            permissions,
+          }),
+        );
         deps.httpRouter.use(
           await setUpAlerts({
             ...deps,

@@ -15,6 +15,7 @@ import type {
   MaintenanceWindow,
   PathDetail,
   PathState,
+  ServiceLevelsResponse,
   SignalBoardResponse,
   TeamsResponse,
   WorkflowRunDetail,
@@ -164,6 +165,24 @@ export class CriticalPathsClient {
       ['components', kind.toLocaleLowerCase('en-US'), namespace, name, 'paths'],
       options,
       { query: { window: options.window } },
+    );
+  }
+
+  /** Service levels that people keep at a telemetry source, held against our own figures. */
+  async getServiceLevels(
+    component: { kind: string; namespace: string; name: string },
+    options: CallOptions = {},
+  ): Promise<ServiceLevelsResponse> {
+    const { kind, namespace, name } = component;
+    return this.#call(
+      [
+        'components',
+        kind.toLocaleLowerCase('en-US'),
+        namespace,
+        name,
+        'service-levels',
+      ],
+      options,
     );
   }
 

@@ -82,6 +82,7 @@ it('is what the typed client speaks', async () => {
   await client.getPath(path, { window: '1h' });
   await client.getHistory(path, { months: 2 });
   await client.getComponentPaths({ ...path, kind: 'K' }, { window: '1h' });
+  await client.getServiceLevels({ ...path, kind: 'K' });
   await client.getGate('component:n/c');
   await client.getAlerts({ pathRef: 'criticalpath:n/p' });
   await client.getMaintenance({ pathRef: 'criticalpath:n/p' });
@@ -126,8 +127,13 @@ it('is what the typed client speaks', async () => {
     ]);
     return operation!.call;
   });
-  // Whatever is described can be called, but the document itself.
+  // Whatever is described can be called, but the document itself, and what
+  // critical-paths-node is the client of.
   expect(
     described.map(({ call }) => call).filter(c => !spoken.includes(c)),
-  ).toEqual(['get /openapi.json']);
+  ).toEqual([
+    'post /service/changes',
+    'post /service/signals',
+    'get /openapi.json',
+  ]);
 });

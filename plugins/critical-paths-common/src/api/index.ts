@@ -7,3 +7,4 @@ export * from './policy';
 export * from './history';
 export * from './workflows';
 export * from './alerts';
+export * from './serviceLevels';
