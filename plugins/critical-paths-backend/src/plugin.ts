@@ -24,9 +24,12 @@ import { SignalReader } from './changes/SignalReader';
 import { ServiceLevelCollector } from './changes/ServiceLevelCollector';
 import { Collector } from './collector/Collector';
 import { scheduleCollection } from './collector/schedule';
+import { Bodies } from './service/Bodies';
 import { BudgetService } from './service/BudgetService';
 import { FigureService } from './service/FigureService';
 import { PathDirectory } from './service/PathDirectory';
+import { MAX_PAGES } from './service/pages';
+import { PageWarmer } from './service/PageWarmer';
 import { PathDetails } from './service/PathDetails';
 import { PathService } from './service/PathService';
 import { PolicyService } from './service/PolicyService';
@@ -124,6 +127,8 @@ export const criticalPathsPlugin = createBackendPlugin({
           directory,
           settings,
         });
+        const pages = new Bodies({ max: MAX_PAGES });
+        const warmer = new PageWarmer({ service, pages, auth });
         const policy = new PolicyService({
           policy: policyStore,
           store,
@@ -193,6 +198,8 @@ export const criticalPathsPlugin = createBackendPlugin({
           await createRouter({
             service,
             policy,
+            pages,
+            boardAsked: window => warmer.touch(window),
             auditor: deps.auditor,
             httpAuth,
             permissions,

@@ -144,29 +144,50 @@ export function estimatePercentile(
   histogram: SparseHistogram,
   percentile: number,
 ): number | undefined {
-  if (!(percentile > 0 && percentile <= 100)) {
-    throw new RangeError(`percentile must be in (0, 100], was ${percentile}`);
-  }
-  const total = histogramCount(histogram);
-  if (!(total > 0)) {
-    return undefined;
-  }
-  // Whole counts make the rank exact; the small tolerance undoes the rounding
-  // of total * percentile / 100 (for example 1000 * 99.9 / 100).
-  const rank = Math.max(1, Math.ceil((total * percentile) / 100 - 1e-9));
-  let seen = 0;
-  let last = 0;
-  for (let index = 0; index <= LAST_INDEX; index++) {
-    const count = histogram[index] ?? 0;
-    if (count > 0) {
-      seen += count;
-      last = index;
-      if (seen >= rank) {
-        return representativeMs(index);
-      }
+  const counts = new Array<number>(LAST_INDEX + 1).fill(0);
+  for (const key in histogram) {
+    if (Object.hasOwn(histogram, key)) {
+      counts[Number(key)] = histogram[key];
     }
   }
-  return representativeMs(last);
+  return estimatePercentiles(counts, [percentile])[0];
+}
+
+/**
+ * {@link estimatePercentile} of several percentiles at once, from the counts of
+ * all buckets in order.
+ */
+export function estimatePercentiles(
+  counts: ArrayLike<number>,
+  percentiles: readonly number[],
+): (number | undefined)[] {
+  let total = 0;
+  for (let index = 0; index <= LAST_INDEX; index++) {
+    total += counts[index];
+  }
+  return percentiles.map(percentile => {
+    if (!(percentile > 0 && percentile <= 100)) {
+      throw new RangeError(`percentile must be in (0, 100], was ${percentile}`);
+    }
+    if (!(total > 0)) {
+      return undefined;
+    }
+    // Whole counts make the rank exact; the small tolerance undoes the rounding
+    // of total * percentile / 100 (for example 1000 * 99.9 / 100).
+    const rank = Math.max(1, Math.ceil((total * percentile) / 100 - 1e-9));
+    let seen = 0;
+    let last = 0;
+    for (let index = 0; index <= LAST_INDEX; index++) {
+      if (counts[index] > 0) {
+        seen += counts[index];
+        last = index;
+        if (seen >= rank) {
+          return representativeMs(index);
+        }
+      }
+    }
+    return representativeMs(last);
+  });
 }
 
 /**

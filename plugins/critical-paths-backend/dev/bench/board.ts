@@ -41,7 +41,7 @@ export interface BoardBenchResult {
   /** First answer of a process that has nothing in memory, by window. */
   coldMs: Record<string, number>;
   warm: Record<string, LatencyFigures>;
-  /** The page of one path, by window. */
+  /** The pages of all paths in turn, by window. */
   path: Record<string, LatencyFigures>;
   /** Bytes of a board as sent (gzip). */
   bytes: number;
@@ -51,12 +51,13 @@ export interface BoardBenchResult {
 const CLIENT = `
 const { parentPort, workerData } = require('worker_threads');
 const http = require('http');
-const { url, connections, seconds } = workerData;
+const { urls, connections, seconds } = workerData;
+let next = 0;
 const agent = new http.Agent({ keepAlive: true, maxSockets: connections });
 const times = []; let bytes = 0;
 const once = () => new Promise((resolve, reject) => {
   const started = process.hrtime.bigint();
-  http.get(url, { agent, headers: { 'accept-encoding': 'gzip' } }, res => {
+  http.get(urls[next++ % urls.length], { agent, headers: { 'accept-encoding': 'gzip' } }, res => {
     let size = 0;
     res.on('data', chunk => { size += chunk.length; });
     res.on('end', () => {
@@ -71,13 +72,13 @@ Promise.all(Array.from({ length: connections }, async () => { do { await once();
 `;
 
 async function load(
-  url: string,
+  urls: string[],
   connections: number,
   seconds: number,
 ): Promise<{ figures: LatencyFigures; bytes: number }> {
   const worker = new Worker(CLIENT, {
     eval: true,
-    workerData: { url, connections, seconds },
+    workerData: { urls, connections, seconds },
   });
   const { times, bytes } = await new Promise<{
     times: number[];
@@ -189,7 +190,7 @@ export async function benchBoard(
     );
     for (const window of options.windows) {
       const board = await load(
-        `${base}/paths?window=${window}`,
+        [`${base}/paths?window=${window}`],
         options.connections,
         options.seconds,
       );
@@ -197,9 +198,12 @@ export async function benchBoard(
       result.bytes = Math.max(result.bytes, board.bytes);
       result.path[window] = (
         await load(
-          `${base}/paths/default/bench-path-0?window=${window}`,
-          1,
-          Math.min(3, options.seconds),
+          Array.from(
+            { length: options.size.paths },
+            (_, p) => `${base}/paths/default/bench-path-${p}?window=${window}`,
+          ),
+          options.connections,
+          options.seconds,
         )
       ).figures;
     }

@@ -178,6 +178,10 @@ export async function seed(
   const hours = size.days * 24 + 1;
   await fill('cp_hours', hoursFrom, hours, 60);
   await fill('cp_minutes', minutesFrom, until - minutesFrom, 1);
+  const quarter = Math.floor(minutesFrom / 15) * 15;
+  await fill('cp_quarters', quarter, Math.ceil((until - quarter) / 15), 15);
+  const day = Math.floor(hoursFrom / 1440) * 1440;
+  await fill('cp_days', day, Math.ceil((until - day) / 1440), 1440);
   await db('cp_changes').insert({
     from_at: hoursFrom,
     to_at: until,

@@ -8,6 +8,7 @@ import { BurnBook } from '../burn/BurnBook';
 import { BurnRollup } from '../burn/BurnRollup';
 import { DatabaseChangeStore } from '../changes/DatabaseChangeStore';
 import { Collector } from '../collector/Collector';
+import { Bodies } from '../service/Bodies';
 import { BudgetService } from '../service/BudgetService';
 import { FigureService } from '../service/FigureService';
 import { PathDetails } from '../service/PathDetails';
@@ -145,6 +146,7 @@ export async function startStack(options: {
         })),
     }),
     auditor,
+    pages: new Bodies({ max: 100, now }),
     collect: options.collect ?? (async () => true),
     openapi: { openapi: '3.1.0' },
     now,

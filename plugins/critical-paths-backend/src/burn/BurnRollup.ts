@@ -21,7 +21,7 @@ const PROGRESS = 'burn';
 /** Change numbers are read again this far back: they may become visible out of order. */
 const SEQ_OVERLAP = 50;
 /** Hours of a path that are judged and stored at once. */
-const CHUNK_HOURS = 24;
+const CHUNK_HOURS = 48;
 /** A minute beyond any window. */
 const FAR = 2 ** 31 - 1;
 
@@ -98,6 +98,7 @@ export class BurnRollup {
     }
     const result: RollupResult = { hours: 0, deployments: 0 };
     const dirty = dirtyHours([...fresh, ...all], series);
+    const minutesFrom = until - this.#settings.retentionMinutes.minutes;
     const downtime = await this.#downtime();
     const seriesByKey = new Map(series.map(s => [seriesKey(s), s]));
     for (const [pathRef, resolved] of model.paths) {
@@ -113,7 +114,15 @@ export class BurnRollup {
       for (const [from, to] of ranges) {
         for (let end = Math.min(to, until + HOUR); end > from; ) {
           const start = Math.max(from, end - CHUNK_HOURS * HOUR);
-          const rows = await attributePath(this.#store, path, down, start, end);
+          const rows = await attributePath(
+            this.#store,
+            path,
+            down,
+            start,
+            end,
+            // Where no minutes are kept there is no need to look for them.
+            end > minutesFrom ? 'minute' : 'hour',
+          );
           await this.#burns.replaceBurns(pathRef, start, end, rows, started);
           result.hours += (end - start) / HOUR;
           end = start;
@@ -226,7 +235,14 @@ function dirtyHours(
   series: Series[],
 ): Map<string, MinuteRange[]> {
   const pathOf = new Map(series.map(s => [s.id, s.pathRef]));
-  const paths = [...new Set(pathOf.values())];
+  /** Where the data of each path begins: nothing before it is worth a look. */
+  const begins = new Map<string, number>();
+  for (const { pathRef, covered } of series) {
+    begins.set(
+      pathRef,
+      Math.min(begins.get(pathRef) ?? Infinity, covered[0]?.[0] ?? Infinity),
+    );
+  }
   const dirty = new Map<string, MinuteRange[]>();
   for (const { from, to, seriesIds } of changes) {
     if (to <= from) {
@@ -234,16 +250,19 @@ function dirtyHours(
     }
     const touched = seriesIds
       ? new Set(seriesIds.flatMap(id => pathOf.get(id) ?? []))
-      : paths;
+      : begins.keys();
     for (const pathRef of touched) {
-      dirty.set(
-        pathRef,
-        addRange(
-          dirty.get(pathRef) ?? [],
-          Math.floor(from / HOUR) * HOUR,
-          Math.ceil(to / HOUR) * HOUR,
-        ),
-      );
+      const first = Math.max(from, begins.get(pathRef) ?? Infinity);
+      if (first < to) {
+        dirty.set(
+          pathRef,
+          addRange(
+            dirty.get(pathRef) ?? [],
+            Math.floor(first / HOUR) * HOUR,
+            Math.ceil(to / HOUR) * HOUR,
+          ),
+        );
+      }
     }
   }
   return dirty;

@@ -71,6 +71,8 @@ export interface AttributedHour {
  * Attributes the bad events of `[from, to)`, hour by hour: by minutes where all
  * of the hour's requests are stored as minutes, else by the hour as a whole.
  * Planned downtime is left out. Hours without a bad event are left out.
+ *
+ * @param finest - `hour` where it is known that no minutes are kept
  */
 export async function attributePath(
   store: Pick<SignalStore, 'readCounts'>,
@@ -78,12 +80,15 @@ export async function attributePath(
   downtime: readonly MinuteRange[],
   from: number,
   to: number,
+  finest: 'minute' | 'hour' = 'minute',
 ): Promise<AttributedHour[]> {
   const ids = path.series.flatMap(s => s?.id ?? []);
   const hourFrom = Math.floor(from / HOUR) * HOUR;
   const hourTo = Math.ceil(to / HOUR) * HOUR;
   const [minutes, hours] = await Promise.all([
-    store.readCounts('minute', ids, hourFrom, hourTo),
+    finest === 'minute'
+      ? store.readCounts('minute', ids, hourFrom, hourTo)
+      : [],
     store.readCounts('hour', ids, hourFrom, hourTo),
   ]);
   const isDown = (at: number) =>

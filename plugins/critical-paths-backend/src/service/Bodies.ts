@@ -64,6 +64,16 @@ export class Bodies {
     this.#entries.clear();
   }
 
+  /** Makes an answer ahead when there is none, or none so new; false when there is. */
+  async warm(request: BodyRequest, maxAgeMs: number): Promise<boolean> {
+    const body = this.#entry(request).body;
+    if (body && this.#now() - body.madeAt < maxAgeMs) {
+      return false;
+    }
+    await this.#remake(request, this.#entry(request), true);
+    return true;
+  }
+
   async send(req: Request, res: Response, request: BodyRequest): Promise<void> {
     const body = await this.#get(request);
     res.setHeader('ETag', body.etag);
@@ -89,6 +99,19 @@ export class Bodies {
   }
 
   async #get(request: BodyRequest): Promise<Body> {
+    const entry = this.#entry(request);
+    const { body } = entry;
+    const age = body ? this.#now() - body.madeAt : Infinity;
+    if (body && age < request.freshMs && body.version === request.version) {
+      return body;
+    }
+    const stale = body && age < (request.staleMs ?? 0);
+    const pending = this.#remake(request, entry, !!stale);
+    return stale ? body : pending;
+  }
+
+  /** The entry of an answer, which becomes the one that was asked for last. */
+  #entry(request: BodyRequest): Entry {
     const key = `${request.type ?? 'json'} ${request.key}`;
     const entry = this.#entries.get(key) ?? {};
     this.#entries.delete(key);
@@ -97,30 +120,29 @@ export class Bodies {
     if (this.#entries.size > this.#max && !oldest.done) {
       this.#entries.delete(oldest.value);
     }
-    const { body } = entry;
-    const age = body ? this.#now() - body.madeAt : Infinity;
-    if (body && age < request.freshMs && body.version === request.version) {
-      return body;
+    return entry;
+  }
+
+  #remake(request: BodyRequest, entry: Entry, later: boolean): Promise<Body> {
+    if (entry.pending) {
+      return entry.pending;
     }
-    const stale = body && age < (request.staleMs ?? 0);
-    if (!entry.pending) {
-      const work = () => this.#write(request);
-      const pending = stale ? this.#queue.then(work, work) : work();
-      if (stale) {
-        this.#queue = pending.catch(() => {});
-      }
-      entry.pending = pending;
-      pending.then(
-        made => {
-          entry.body = made;
-          entry.pending = undefined;
-        },
-        () => {
-          entry.pending = undefined; // whoever waits for it meets the error
-        },
-      );
+    const work = () => this.#write(request);
+    const pending = later ? this.#queue.then(work, work) : work();
+    if (later) {
+      this.#queue = pending.catch(() => {});
     }
-    return stale ? body : entry.pending;
+    entry.pending = pending;
+    pending.then(
+      made => {
+        entry.body = made;
+        entry.pending = undefined;
+      },
+      () => {
+        entry.pending = undefined; // whoever waits for it meets the error
+      },
+    );
+    return pending;
   }
 
   async #write(request: BodyRequest): Promise<Body> {

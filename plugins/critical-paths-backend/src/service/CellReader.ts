@@ -126,7 +126,7 @@ export class CellReader {
         for (const id of part) {
           const cells = result.get(id)!;
           for (let index = first; index <= last; index++) {
-            const cell = sums.get(id)?.get(index)?.toCell();
+            const cell = sums.get(id)?.get(index);
             cells[index] = cell;
             if (epoch === this.#epoch) {
               this.#remember(id, keys[index], {
@@ -199,12 +199,14 @@ function intervalKey(grid: Grid, index: number): string {
     : `${grid.name}/last`;
 }
 
+/** Sums rows up by interval. An interval of one row is that row: no sum is made. */
 function sumByInterval(
   rows: SignalRow[],
   grid: Grid,
-): Map<number, Map<number, CellSum>> {
+): Map<number, Map<number, SignalCell>> {
   const offset = Math.floor(grid.from / grid.step);
-  const result = new Map<number, Map<number, CellSum>>();
+  const result = new Map<number, Map<number, SignalCell>>();
+  const sums = new Map<SignalCell, CellSum>();
   for (const row of rows) {
     const index = Math.floor(row.at / grid.step) - offset;
     let intervals = result.get(row.seriesId);
@@ -212,12 +214,26 @@ function sumByInterval(
       intervals = new Map();
       result.set(row.seriesId, intervals);
     }
-    let sum = intervals.get(index);
+    const first = intervals.get(index);
+    if (!first) {
+      intervals.set(index, row);
+      continue;
+    }
+    let sum = sums.get(first);
     if (!sum) {
       sum = new CellSum();
-      intervals.set(index, sum);
+      sum.add(first);
+      sums.set(first, sum);
     }
     sum.add(row);
+  }
+  for (const intervals of result.values()) {
+    for (const [index, first] of intervals) {
+      const sum = sums.get(first);
+      if (sum) {
+        intervals.set(index, sum.toCell());
+      }
+    }
   }
   return result;
 }

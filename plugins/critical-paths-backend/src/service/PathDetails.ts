@@ -36,7 +36,7 @@ import {
   singleStep,
   type FeedCells,
 } from './figures';
-import { toBoardRow, toMaintenanceWindow } from './rows';
+import { currentMaintenance, toBoardRow, toMaintenanceWindow } from './rows';
 import type { StoredSignals } from './StoredSignals';
 import { previousGrid, windowGrid, type Grid } from './windows';
 
@@ -243,13 +243,12 @@ export class PathDetails {
       counted,
       board.grid.to,
     );
-    const row = toBoardRow(figures, this.#settings, now);
     const { state, reasons } = stateOf(
       {
         feeds: own,
         validInWindow: signals.valid,
         objectives,
-        maintenance: row.maintenance ?? undefined,
+        maintenance: currentMaintenance(figures, now) ?? undefined,
       },
       this.#settings,
       now,

@@ -3,6 +3,7 @@ import {
   aggregateSteps,
   compliance,
   estimatePercentile,
+  estimatePercentiles,
   type Aggregation,
   type LatencySummary,
   type Series,
@@ -23,7 +24,8 @@ export function isoOfMinute(minute: number): string {
 }
 
 function rounded(value: number, digits: number): number {
-  return Number(value.toFixed(digits));
+  const scale = 10 ** digits;
+  return Math.round(value * scale) / scale;
 }
 
 /** Ratios keep six decimals: 99.9999 % is told apart from 100 %. A ratio below 1 never rounds up to it. */
@@ -32,11 +34,7 @@ function ratio(value: number): number {
   return result === 1 && value < 1 ? 0.999999 : result;
 }
 
-function percentile(
-  histogram: Record<number, number>,
-  which: number,
-): number | null {
-  const estimate = estimatePercentile(histogram, which);
+function milliseconds(estimate: number | undefined): number | null {
   return estimate === undefined ? null : rounded(estimate, 1);
 }
 
@@ -44,10 +42,13 @@ function latency(
   histogram: Record<number, number>,
   latencyError = 0,
 ): LatencySummary {
+  const [p50, p95, p99] = [50, 95, 99].map(which =>
+    milliseconds(estimatePercentile(histogram, which)),
+  );
   return {
-    p50Ms: percentile(histogram, 50),
-    p95Ms: percentile(histogram, 95),
-    p99Ms: percentile(histogram, 99),
+    p50Ms: p50,
+    p95Ms: p95,
+    p99Ms: p99,
     relativeError: Math.max(RELATIVE_ERROR, rounded(latencyError, 4)),
   };
 }
@@ -70,10 +71,11 @@ export function observedMinutes(
   from: number,
   to: number,
 ): number {
-  return Math.max(
-    0,
-    ...feeds.map(feed => coveredMinutes(feed.covered, from, to)),
-  );
+  let longest = 0;
+  for (const { covered } of feeds) {
+    longest = Math.max(longest, coveredMinutes(covered, from, to));
+  }
+  return longest;
 }
 
 /** Cells of one step on a grid. */
@@ -186,31 +188,50 @@ export function signalsOfCounts(
   };
 }
 
+/** The bucket counts of the interval that is worked on; a page has a thousand of them. */
+const buckets = new Float64Array(LATENCY_SCALE.buckets);
+
 /** A chart. An interval that no feed of the entry step was answered for is a gap. */
 export function seriesOf(measured: Measured, grid: Grid): Series {
   const entry = entryFeeds(measured);
+  const { aggregation, steps, maintenance } = measured;
   return {
     stepSeconds: grid.step * 60,
     points: grid.starts.map((start, index) => {
       const end = grid.starts[index + 1] ?? grid.to;
       const observed = observedMinutes(entry, start, end);
-      const { counts } = countsOf(measured, index, index + 1);
-      const { valid, good, histogram } = counts;
+      const { valid, good } = aggregateSteps(
+        aggregation,
+        steps.map(({ name, weight, feeds }) => {
+          const sum = { name, weight, valid: 0, good: 0 };
+          for (const { cells } of feeds) {
+            sum.valid += cells[index]?.valid ?? 0;
+            sum.good += cells[index]?.good ?? 0;
+          }
+          return sum;
+        }),
+      );
+      buckets.fill(0);
+      for (const { cells } of entry) {
+        const histogram = cells[index]?.histogram ?? [];
+        for (let i = 0; i < histogram.length; i += 2) {
+          buckets[histogram[i]] += histogram[i + 1];
+        }
+      }
+      const [p95, p99] = estimatePercentiles(buckets, [95, 99]);
       const share = compliance(good, valid);
-      const down = measured.maintenance
-        ? coveredMinutes(measured.maintenance, start, end)
-        : 0;
+      const down = maintenance ? coveredMinutes(maintenance, start, end) : 0;
       return {
         start: isoOfMinute(start),
         observed: observed > 0,
         ...(down > 0 && down >= end - start ? { maintenance: true } : {}),
         valid,
-        good,
+        good: aggregation === 'measured' ? good : rounded(good, 6),
         throughputPerMinute: observed > 0 ? rounded(valid / observed, 3) : null,
         availability: share === undefined ? null : ratio(share),
         errorRate: share === undefined ? null : rounded(1 - ratio(share), 6),
-        p95Ms: percentile(histogram, 95),
-        p99Ms: percentile(histogram, 99),
+        p95Ms: milliseconds(p95),
+        p99Ms: milliseconds(p99),
       };
     }),
   };

@@ -14,13 +14,15 @@ import {
   criticalPathsCollectPermission,
   criticalPathsPolicyManagePermission,
   criticalPathsReadPermission,
+  type BoardWindow,
   type CollectResponse,
   type MaintenanceResponse,
 } from '@rocket/plugin-critical-paths-common';
 import express from 'express';
 import Router from 'express-promise-router';
 import { Bodies } from './Bodies';
-import { boardCsv, pathCsv, signalBoardCsv, teamsCsv } from './csv';
+import { boardCsv, signalBoardCsv, teamsCsv } from './csv';
+import { pageRequest } from './pages';
 import type { PathService } from './PathService';
 import type { PolicyService } from './PolicyService';
 import {
@@ -40,14 +42,7 @@ import {
 
 /** How long a written board is handed out again; ages on it are exact to this. */
 const BOARD_SECONDS = 5;
-/** The same for the page of a path. */
-const PATH_FRESH_MS = 15_000;
-/** A page that is older than that, but not than this, is handed out while it is made again. */
-const PATH_STALE_MS = 60_000;
 const MAX_BOARDS = 60;
-/** Pages of 200 paths over two windows, some 15 kB each. */
-const MAX_PAGES = 500;
-
 /** Routes of the critical-paths API; `src/schema/openapi.yaml` describes them. */
 export async function createRouter(options: {
   service: PathService;
@@ -55,15 +50,19 @@ export async function createRouter(options: {
   httpAuth: HttpAuthService;
   permissions: PermissionsService;
   auditor: AuditorService;
+  /** Written pages of paths. */
+  pages: Bodies;
+  /** Called with the window of every board that is asked for. */
+  boardAsked?: (window: BoardWindow) => void;
   /** Starts a collection cycle; false when one is running already. */
   collect: () => Promise<boolean>;
   openapi: object;
   now?: () => number;
 }): Promise<express.Router> {
-  const { service, policy, httpAuth, permissions, auditor, collect, now } =
+  const { service, policy, pages, httpAuth, permissions, auditor, now } =
     options;
+  const boardAsked = options.boardAsked ?? (() => {});
   const boards = new Bodies({ max: MAX_BOARDS, now });
-  const pages = new Bodies({ max: MAX_PAGES, now });
   const router = Router();
 
   const authorize = async (
@@ -126,6 +125,7 @@ export async function createRouter(options: {
       req.query,
     );
     const type = formatOf(req, format);
+    boardAsked(window);
     await boards.send(req, res, {
       key: `paths ${await service.boardKey(
         window,
@@ -153,6 +153,7 @@ export async function createRouter(options: {
       req.query,
     );
     const type = formatOf(req, format);
+    boardAsked(window);
     await boards.send(req, res, {
       key: `${signal} ${await service.boardKey(
         window,
@@ -199,18 +200,17 @@ export async function createRouter(options: {
     const params = parse(pathParams, 'path parameter', req.params);
     const { window, format } = parse(pathQuery, 'query parameter', req.query);
     const pathRef = stringifyEntityRef({ kind: 'criticalpath', ...params });
-    const type = formatOf(req, format);
-    await pages.send(req, res, {
-      ...(await service.pathKey(pathRef, window, credentials)),
-      type,
-      filename: type === 'csv' ? `${params.name}-${window}.csv` : undefined,
-      freshMs: PATH_FRESH_MS,
-      staleMs: PATH_STALE_MS,
-      make: async () => {
-        const path = await service.path(pathRef, window, credentials);
-        return type === 'csv' ? pathCsv(path) : path;
-      },
-    });
+    await pages.send(
+      req,
+      res,
+      await pageRequest(
+        service,
+        pathRef,
+        window,
+        credentials,
+        formatOf(req, format),
+      ),
+    );
   });
 
   router.get('/paths/:namespace/:name/history', async (req, res) => {
@@ -311,7 +311,7 @@ export async function createRouter(options: {
   router.post('/collect', async (req, res) => {
     await authorize(req, criticalPathsCollectPermission);
     const answer: CollectResponse = {
-      status: (await collect()) ? 'triggered' : 'already-running',
+      status: (await options.collect()) ? 'triggered' : 'already-running',
     };
     res.status(202).json(answer);
   });

@@ -23,6 +23,18 @@ export function toMaintenanceWindow(
   };
 }
 
+/** Planned downtime of a path that goes on now. */
+export function currentMaintenance(
+  figures: Pick<PathFigures, 'maintenance'>,
+  now: number,
+): MaintenanceWindow | null {
+  const minute = now / 60_000;
+  const current = figures.maintenance.find(
+    window => window.from <= minute && window.to > minute,
+  );
+  return current ? toMaintenanceWindow(current) : null;
+}
+
 /** The row of a path with what depends on the time of the answer: ages and the state. */
 export function toBoardRow(
   figures: PathFigures,
@@ -34,11 +46,7 @@ export function toBoardRow(
 ): BoardRow {
   const { resolved, feeds, signals, objectives, budget } = figures;
   const { path } = resolved;
-  const minute = now / 60_000;
-  const current = figures.maintenance.find(
-    window => window.from <= minute && window.to > minute,
-  );
-  const maintenance = current ? toMaintenanceWindow(current) : null;
+  const maintenance = currentMaintenance(figures, now);
   const { state, reasons } = stateOf(
     {
       feeds,
