@@ -18,10 +18,27 @@ afterAll(async () => {
   await service.close();
 });
 
-const IMMUTABLE = ['"authorization"', 'auth_event', 'rule_set', 'void_ref', 'capture_posting', 'shadow_decision', 'setting_change'];
+const IMMUTABLE = [
+  '"authorization"',
+  'auth_event',
+  'rule_set',
+  'void_ref',
+  'capture_posting',
+  'shadow_decision',
+  'setting_change',
+];
 
 describe('layer 1: the role of the service may read and call, not write', () => {
-  it.each([...IMMUTABLE, 'auth_state', 'spend_account', 'card', 'limit_counter', 'idempotency', 'currency', 'state_transition'])('%s', async table => {
+  it.each([
+    ...IMMUTABLE,
+    'auth_state',
+    'spend_account',
+    'card',
+    'limit_counter',
+    'idempotency',
+    'currency',
+    'state_transition',
+  ])('%s', async table => {
     const name = table.replaceAll('"', '');
     const { rows } = await app.query(
       `SELECT array_agg(DISTINCT privilege_type::text) AS rights FROM information_schema.role_table_grants
@@ -35,7 +52,9 @@ describe('layer 1: the role of the service may read and call, not write', () => 
   });
 
   it('nor call what only the functions may call, nor change the schema', async () => {
-    await expect(app.query(`SELECT count_approval(gen_random_uuid(), 1, 1, now())`)).rejects.toMatchObject({ code: '42501' });
+    await expect(app.query(`SELECT count_approval(gen_random_uuid(), 1, 1, now())`)).rejects.toMatchObject({
+      code: '42501',
+    });
     await expect(app.query(`SELECT begin_request('a', 'b', '\\x00')`)).rejects.toMatchObject({ code: '42501' });
     await expect(app.query('CREATE TABLE mine (id int)')).rejects.toMatchObject({ code: '42501' });
     await expect(app.query('ALTER TABLE card DISABLE TRIGGER ALL')).rejects.toMatchObject({ code: '42501' });
@@ -59,7 +78,11 @@ describe('layer 2: triggers stop the owner', () => {
 
 describe('layer 3: constraints hold for everyone', () => {
   it.each([
-    ['funds', 'UPDATE spend_account SET held = balance + credit_limit + 1 WHERE NOT overdrawn', 'spend_account_open_to_buy'],
+    [
+      'funds',
+      'UPDATE spend_account SET held = balance + credit_limit + 1 WHERE NOT overdrawn',
+      'spend_account_open_to_buy',
+    ],
     ['a negative hold', 'UPDATE spend_account SET held = -1', 'spend_account_held_check'],
     ['a state that does not add up', 'UPDATE auth_state SET held = held + 1', 'auth_state_check'],
     ['a card number as token', `UPDATE card SET token = '4111111111111111'`, 'card_token_check'],

@@ -46,7 +46,9 @@ describe('a decision', () => {
     expect(await service.account(account)).toMatchObject({ held: '2500', unposted: '0', openToBuy: '7500' });
     expect((await service.get(`/v1/authorizations/${answer.body.id}`)).body).toEqual(answer.body);
     const { body } = await service.get(`/v1/authorizations/${answer.body.id}/events`);
-    expect(body.items).toMatchObject([{ seq: 1, kind: 'AUTHORIZED', amount: usd('2500'), authorization: { held: '2500' } }]);
+    expect(body.items).toMatchObject([
+      { seq: 1, kind: 'AUTHORIZED', amount: usd('2500'), authorization: { held: '2500' } },
+    ]);
   });
 
   it('holds 31 days for lodging', async () => {
@@ -134,7 +136,10 @@ describe('the same message', () => {
     const k2 = randomUUID();
     for (const replayed of [undefined, 'true']) {
       const answer = await service.post('/v1/authorizations', other, key(k2));
-      expect(answer).toMatchObject({ status: 422, body: { code: 'network-ref-mismatch', errors: [{ pointer: '/networkRef' }] } });
+      expect(answer).toMatchObject({
+        status: 422,
+        body: { code: 'network-ref-mismatch', errors: [{ pointer: '/networkRef' }] },
+      });
       expect(answer.headers['idempotent-replayed']).toBe(replayed);
     }
   });
@@ -162,7 +167,10 @@ describe('reversal before authorization', () => {
     const noted = await service.post('/v1/reversals', { networkRef }, key(k));
     expect(noted).toMatchObject({ status: 201, body: { networkRef, outcome: 'recorded', event: null } });
     for (const again of [k, randomUUID()]) {
-      expect(await service.post('/v1/reversals', { networkRef }, key(again))).toMatchObject({ status: 200, body: noted.body });
+      expect(await service.post('/v1/reversals', { networkRef }, key(again))).toMatchObject({
+        status: 200,
+        body: noted.body,
+      });
     }
     const late = await service.authorize(token, '10', { networkRef });
     expect(late).toMatchObject({
@@ -194,14 +202,20 @@ describe('reversal before authorization', () => {
     const part = await service.post('/v1/reversals', { networkRef, amount: usd('20') }, key(k));
     expect(part).toMatchObject({
       status: 201,
-      body: { outcome: 'reversed', event: { kind: 'REVERSED', authorization: { status: 'PARTIALLY_REVERSED', held: '30' } } },
+      body: {
+        outcome: 'reversed',
+        event: { kind: 'REVERSED', authorization: { status: 'PARTIALLY_REVERSED', held: '30' } },
+      },
     });
     expect(await service.post('/v1/reversals', { networkRef, amount: usd('20') }, key(k))).toMatchObject({
       status: 200,
       body: part.body,
     });
     expect((await service.post('/v1/reversals', { networkRef })).body.event.authorization.status).toBe('REVERSED');
-    expect(await service.post('/v1/reversals', { networkRef })).toMatchObject({ status: 409, body: { code: 'already-reversed' } });
+    expect(await service.post('/v1/reversals', { networkRef })).toMatchObject({
+      status: 409,
+      body: { code: 'already-reversed' },
+    });
     expect((await service.account(account)).held).toBe('0');
   });
 
@@ -210,7 +224,10 @@ describe('reversal before authorization', () => {
     const networkRef = ref();
     const k = randomUUID();
     const body = { networkRef, amount: usd('5') };
-    expect(await service.post('/v1/reversals', body, key(k))).toMatchObject({ status: 404, body: { code: 'not-found' } });
+    expect(await service.post('/v1/reversals', body, key(k))).toMatchObject({
+      status: 404,
+      body: { code: 'not-found' },
+    });
     await service.approved(token, '50', { networkRef });
     expect((await service.post('/v1/reversals', body, key(k))).status).toBe(201);
   });
@@ -229,7 +246,11 @@ describe('the deadline', () => {
     expect((await service.account(account)).held).toBe('0');
     const id = await service.approved(token, '10');
     const increment = await service.act(id, 'increments', { amount: usd('5') }, { 'x-deadline-ms': '0' });
-    expect(increment.body).toMatchObject({ kind: 'INCREMENT_DECLINED', reasonCode: '91', authorization: { held: '10' } });
+    expect(increment.body).toMatchObject({
+      kind: 'INCREMENT_DECLINED',
+      reasonCode: '91',
+      authorization: { held: '10' },
+    });
   });
 
   it('is a number of milliseconds up to a minute', async () => {

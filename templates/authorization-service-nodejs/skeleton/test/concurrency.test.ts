@@ -32,8 +32,7 @@ it('200 at once on funds for 100 approve exactly 100', async () => {
 it('limits hold exactly under contention: amounts of a day, count of an hour', async () => {
   const byAmount = await service.funded('100000', { limits: { perDay: '250' } });
   const byCount = await service.funded('100000', { limits: { countPerHour: 7 } });
-  const run = (token: string) =>
-    Promise.all(Array.from({ length: 60 }, (_, i) => either(i).authorize(token, '10')));
+  const run = (token: string) => Promise.all(Array.from({ length: 60 }, (_, i) => either(i).authorize(token, '10')));
   const [amounts, counts] = await Promise.all([run(byAmount.token), run(byCount.token)]);
   expect(amounts.filter(({ body }) => body.reasonCode === '00')).toHaveLength(25);
   expect(amounts.filter(({ body }) => body.reasonCode === '61')).toHaveLength(35);

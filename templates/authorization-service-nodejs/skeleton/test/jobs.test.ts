@@ -55,7 +55,8 @@ async function tampered(changes: readonly (readonly [sql: string, ...values: unk
 }
 
 describe('expiry', () => {
-  const makeOld = (id: string) => owner.query(`UPDATE auth_state SET expires_at = now() - interval '1 second' WHERE auth_id = $1`, [id]);
+  const makeOld = (id: string) =>
+    owner.query(`UPDATE auth_state SET expires_at = now() - interval '1 second' WHERE auth_id = $1`, [id]);
 
   it('lets go what is overdue, and nothing else', async () => {
     const { account, token } = await service.funded('1000');
@@ -71,7 +72,11 @@ describe('expiry', () => {
     expect(await command('expire')).toEqual({ code: 0, output: { expired: 1 } });
     expect(await command('expire')).toEqual({ code: 0, output: { expired: 0 } });
     const status = async (id: string) => (await service.get(`/v1/authorizations/${id}`)).body.status;
-    expect([await status(old), await status(open), await status(captured)]).toEqual(['EXPIRED', 'AUTHORIZED', 'CAPTURED']);
+    expect([await status(old), await status(open), await status(captured)]).toEqual([
+      'EXPIRED',
+      'AUTHORIZED',
+      'CAPTURED',
+    ]);
     expect(await service.account(account)).toMatchObject({ held: '10' });
   });
 
@@ -122,7 +127,14 @@ describe('reconciliation', () => {
     capture = (await service.act(id, 'captures', { amount: usd('30') })).body.id;
     await service.act(id, 'increments', { amount: usd('5') });
     await service.act(id, 'reversals', { amount: usd('20') });
-    await owner.query('SELECT ledger_fact($1, $2, $3, $4, $5, $6)', [[ledgerAccountId], ['-30'], [1], ['30'], capture, 't1']);
+    await owner.query('SELECT ledger_fact($1, $2, $3, $4, $5, $6)', [
+      [ledgerAccountId],
+      ['-30'],
+      [1],
+      ['30'],
+      capture,
+      't1',
+    ]);
   });
 
   it('finds nothing wrong, exit code 0', async () => {
@@ -132,14 +144,26 @@ describe('reconciliation', () => {
   });
 
   it.each<[string, string, () => (readonly [string, ...unknown[]])[]]>([
-    ['A1', 'an amount', () => [['UPDATE auth_state SET captured = captured + 1, held = held - 1 WHERE auth_id = $1', id]]],
+    [
+      'A1',
+      'an amount',
+      () => [['UPDATE auth_state SET captured = captured + 1, held = held - 1 WHERE auth_id = $1', id]],
+    ],
     ['A1', 'a status', () => [[`UPDATE auth_state SET status = 'CAPTURED' WHERE auth_id = $1`, id]]],
     ['A1', 'a gap', () => [['DELETE FROM auth_event WHERE auth_id = $1 AND seq = 2', id]]],
     ['A2', 'a hold', () => [['UPDATE spend_account SET held = held + 1 WHERE id = $1', account]]],
     ['A3', 'what is unposted', () => [['UPDATE spend_account SET unposted = unposted + 1 WHERE id = $1', account]]],
     ['A4', 'a mark', () => [['UPDATE spend_account SET overdrawn = true WHERE id = $1', account]]],
-    ['A5', 'an amount', () => [[`UPDATE limit_counter SET amount = amount + 1 WHERE card_id = $1 AND "window" = 'day'`, card]]],
-    ['A5', 'a count', () => [[`UPDATE limit_counter SET count = count + 1 WHERE card_id = $1 AND "window" = 'hour'`, card]]],
+    [
+      'A5',
+      'an amount',
+      () => [[`UPDATE limit_counter SET amount = amount + 1 WHERE card_id = $1 AND "window" = 'day'`, card]],
+    ],
+    [
+      'A5',
+      'a count',
+      () => [[`UPDATE limit_counter SET count = count + 1 WHERE card_id = $1 AND "window" = 'hour'`, card]],
+    ],
     ['A6', 'a decision', () => [['UPDATE "authorization" SET amount = amount + 1 WHERE id = $1', id]]],
     ['A8', 'too much captured', () => [['UPDATE auth_state SET captured = 500, held = 0 WHERE auth_id = $1', id]]],
     ['A9', 'a posting', () => [['UPDATE capture_posting SET posted_amount = 29 WHERE event_id = $1', capture]]],
@@ -154,7 +178,10 @@ describe('reconciliation', () => {
   });
 
   it('finds keys that lead nowhere and events that nobody hears; the worker fails', async () => {
-    await owner.query(`INSERT INTO idempotency (client_id, key, fingerprint, status, auth_id) VALUES ('a', 'lost', '\\x00', 201, $1)`, [randomUUID()]);
+    await owner.query(
+      `INSERT INTO idempotency (client_id, key, fingerprint, status, auth_id) VALUES ('a', 'lost', '\\x00', 201, $1)`,
+      [randomUUID()],
+    );
     await owner.query(`UPDATE outbox SET created_at = now() - interval '2 minutes'`);
     const { code, output } = await command('reconcile');
     const wrong = output.checks.filter(({ violations }: any) => violations > 0).map((entry: any) => entry.check);
@@ -177,7 +204,10 @@ describe('what is told', () => {
     await service.act(id, 'captures', { amount: usd('10') });
     const advice = await service.approved(token, '2000', { kind: 'advice' });
     const declined = (await service.authorize('tok_nobody_has_this', '1')).body.id;
-    const { rows } = await owner.query('SELECT type, payload, topic, aggregate_id FROM outbox WHERE aggregate_id = ANY ($1) ORDER BY id', [[id, advice, declined]]);
+    const { rows } = await owner.query(
+      'SELECT type, payload, topic, aggregate_id FROM outbox WHERE aggregate_id = ANY ($1) ORDER BY id',
+      [[id, advice, declined]],
+    );
     expect(rows.map(({ type, payload }) => `${type} ${payload.kind}`)).toEqual([
       'authorization.approved.v1 AUTHORIZED',
       'authorization.approved.v1 INCREMENTED',
@@ -205,7 +235,9 @@ describe('what is told', () => {
       expect(topic).toBe('authorizations');
       expect(JSON.stringify(payload)).not.toContain('tok_');
     }
-    const captured = (await service.get(`/v1/authorizations/${id}/events`)).body.items.find((event: any) => event.kind === 'CAPTURED');
+    const captured = (await service.get(`/v1/authorizations/${id}/events`)).body.items.find(
+      (event: any) => event.kind === 'CAPTURED',
+    );
     expect(rows[3].payload).toMatchObject({ eventId: captured.id, reference: 'r', overdrawn: false, final: false });
   });
 });

@@ -24,11 +24,28 @@ function event(type: string, data: object, id: string = randomUUID()) {
 }
 
 function balance(accountId: string, posted: string, version: number, id?: string) {
-  const data = { accountId, currency: 'USD', normalSide: 'credit', posted, pending: '0', available: posted, debitsPosted: '0', creditsPosted: '0', version };
+  const data = {
+    accountId,
+    currency: 'USD',
+    normalSide: 'credit',
+    posted,
+    pending: '0',
+    available: posted,
+    debitsPosted: '0',
+    creditsPosted: '0',
+    version,
+  };
   return event('balance.changed.v1', data, id);
 }
 
-function posted(accountId: string, value: string, balanceAfter: string, accountVersion: number, externalRef: string | null, type = 'transaction.posted.v1') {
+function posted(
+  accountId: string,
+  value: string,
+  balanceAfter: string,
+  accountVersion: number,
+  externalRef: string | null,
+  type = 'transaction.posted.v1',
+) {
   const time = '2026-11-21T10:00:00Z';
   const amount = { value, currency: 'USD' };
   return event(type, {
@@ -44,7 +61,15 @@ function posted(accountId: string, value: string, balanceAfter: string, accountV
     metadata: {},
     legs: [
       { line: 1, accountId, direction: 'debit', amount, balanceAfter, accountVersion, reversesLine: null },
-      { line: 2, accountId: randomUUID(), direction: 'credit', amount, balanceAfter: '0', accountVersion: 9, reversesLine: null },
+      {
+        line: 2,
+        accountId: randomUUID(),
+        direction: 'credit',
+        amount,
+        balanceAfter: '0',
+        accountVersion: 9,
+        reversesLine: null,
+      },
     ],
   });
 }
@@ -63,13 +88,24 @@ describe('balances of the ledger', () => {
     const { account, ledgerAccountId, token } = await linked();
     expect((await service.authorize(token, '1')).body.reasonCode).toBe('51');
     const id = randomUUID();
-    expect(await send(balance(ledgerAccountId, '500', 3, id))).toMatchObject({ status: 202, body: { outcome: 'processed' } });
-    expect(await send(balance(ledgerAccountId, '500', 3, id))).toMatchObject({ status: 200, body: { outcome: 'duplicate' } });
+    expect(await send(balance(ledgerAccountId, '500', 3, id))).toMatchObject({
+      status: 202,
+      body: { outcome: 'processed' },
+    });
+    expect(await send(balance(ledgerAccountId, '500', 3, id))).toMatchObject({
+      status: 200,
+      body: { outcome: 'duplicate' },
+    });
     await send(balance(ledgerAccountId, '900', 2));
     expect(await service.account(account)).toMatchObject({ balance: '500', openToBuy: '500' });
     expect((await service.authorize(token, '500')).body.decision).toBe('APPROVED');
     await send(balance(ledgerAccountId, '100', 4));
-    expect(await service.account(account)).toMatchObject({ balance: '100', held: '500', openToBuy: '-400', overdrawn: true });
+    expect(await service.account(account)).toMatchObject({
+      balance: '100',
+      held: '500',
+      openToBuy: '-400',
+      overdrawn: true,
+    });
   });
 
   it('of an account that the cardholder owes count the other way', async () => {
@@ -114,7 +150,12 @@ describe('a capture', () => {
     await send(balance(ledgerAccountId, '1000', 1));
     const id = await service.approved(token, '300');
     const capture = (await service.act(id, 'captures', { amount: usd('300') })).body;
-    expect(await service.account(account)).toMatchObject({ balance: '1000', held: '0', unposted: '300', openToBuy: '700' });
+    expect(await service.account(account)).toMatchObject({
+      balance: '1000',
+      held: '0',
+      unposted: '300',
+      openToBuy: '700',
+    });
     const fact = posted(ledgerAccountId, '300', '700', 2, capture.id);
     await send(fact);
     await send(fact);
@@ -140,8 +181,14 @@ describe('a capture', () => {
     await send(balance(ledgerAccountId, '1000', 1));
     const id = await service.approved(token, '300');
     await service.act(id, 'captures', { amount: usd('100') });
-    for (const reference of [null, 'order-1', id, randomUUID()]) await send(posted(ledgerAccountId, '50', '950', 2, reference));
-    expect(await service.account(account)).toMatchObject({ balance: '950', unposted: '100', held: '200', openToBuy: '650' });
+    for (const reference of [null, 'order-1', id, randomUUID()])
+      await send(posted(ledgerAccountId, '50', '950', 2, reference));
+    expect(await service.account(account)).toMatchObject({
+      balance: '950',
+      unposted: '100',
+      held: '200',
+      openToBuy: '650',
+    });
     await send(posted(ledgerAccountId, '50', '1000', 3, null, 'transaction.reversed.v1'));
     expect((await service.account(account)).balance).toBe('1000');
   });

@@ -92,7 +92,12 @@ describe('captures', () => {
       overdrawn: true,
       authorization: { status: 'CAPTURED', captured: '60' },
     });
-    expect(await service.account(account)).toMatchObject({ held: '70', unposted: '60', openToBuy: '-30', overdrawn: true });
+    expect(await service.account(account)).toMatchObject({
+      held: '70',
+      unposted: '60',
+      openToBuy: '-30',
+      overdrawn: true,
+    });
   });
 });
 
@@ -110,7 +115,10 @@ describe('reversals', () => {
       status: 409,
       body: { code: 'already-reversed', errors: [{ pointer: '/amount' }] },
     });
-    expect((await service.act(id, 'reversals')).body).toMatchObject({ amount: usd('50'), authorization: { status: 'CAPTURED' } });
+    expect((await service.act(id, 'reversals')).body).toMatchObject({
+      amount: usd('50'),
+      authorization: { status: 'CAPTURED' },
+    });
     expect((await service.act(id, 'reversals')).body.code).toBe('already-reversed');
     expect(await service.account(account)).toMatchObject({ held: '0', unposted: '30', openToBuy: '70' });
   });
@@ -149,7 +157,12 @@ describe('increments', () => {
     });
     expect(await service.act(id, 'increments', { amount: usd('11') })).toMatchObject({
       status: 201,
-      body: { kind: 'INCREMENT_DECLINED', decision: 'DECLINED', reasonCode: '51', authorization: { held: '90', version: 3 } },
+      body: {
+        kind: 'INCREMENT_DECLINED',
+        decision: 'DECLINED',
+        reasonCode: '51',
+        authorization: { held: '90', version: 3 },
+      },
     });
     expect((await service.act(id, 'captures', { amount: usd('90') })).body.authorization.status).toBe('CAPTURED');
     expect((await service.account(account)).openToBuy).toBe('10');
@@ -183,11 +196,19 @@ describe('every message', () => {
       const answers = await Promise.all(Array.from({ length: 4 }, () => service.act(id, operation, body, key)));
       expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 200, 201]);
       expect(new Set(answers.map(answer => JSON.stringify(answer.body))).size).toBe(1);
-      expect((await service.act(id, operation, { ...body, reference: 'x' }, key)).body.code).toBe('idempotency-mismatch');
+      expect((await service.act(id, operation, { ...body, reference: 'x' }, key)).body.code).toBe(
+        'idempotency-mismatch',
+      );
     }
     expect(await service.account(account)).toMatchObject({ held: '0', unposted: '20' });
     const events = (await service.get(`/v1/authorizations/${id}/events`)).body.items;
-    expect(events.map((event: any) => event.kind)).toEqual(['AUTHORIZED', 'INCREMENTED', 'CAPTURED', 'REVERSED', 'EXPIRED']);
+    expect(events.map((event: any) => event.kind)).toEqual([
+      'AUTHORIZED',
+      'INCREMENTED',
+      'CAPTURED',
+      'REVERSED',
+      'EXPIRED',
+    ]);
   });
 
   it('is carried out once even when it comes again after its key was purged', async () => {
@@ -198,7 +219,9 @@ describe('every message', () => {
     const first = await service.post('/v1/authorizations', message, keys[0]);
     const captured = await service.act(first.body.id, 'captures', { amount: usd('20') }, keys[1]);
     await owner(async client => {
-      await client.query(`UPDATE idempotency SET created_at = now() - interval '100 hours' WHERE auth_id = $1`, [first.body.id]);
+      await client.query(`UPDATE idempotency SET created_at = now() - interval '100 hours' WHERE auth_id = $1`, [
+        first.body.id,
+      ]);
       const { rows } = await client.query('SELECT idempotency_purge(72, 1000) AS purged');
       expect(rows[0].purged).toBe(2);
     });

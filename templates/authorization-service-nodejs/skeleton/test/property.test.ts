@@ -27,7 +27,10 @@ type Table = {
   events: Record<string, Partial<Record<keyof Amounts, string | number>>>;
   transitions: Record<
     string,
-    Record<string, { event?: string; declined?: string; refuse?: string; unless?: Record<string, string>; to?: string[] }>
+    Record<
+      string,
+      { event?: string; declined?: string; refuse?: string; unless?: Record<string, string>; to?: string[] }
+    >
   >;
 };
 const table = STATE_TABLE as unknown as Table;
@@ -87,7 +90,11 @@ const value = fc.integer({ min: 1, max: 70 });
 const step = fc.oneof(
   fc.record({ message: fc.constant('increment'), amount: value, final: fc.constant(false) }),
   fc.record({ message: fc.constant('capture'), amount: value, final: fc.boolean() }),
-  fc.record({ message: fc.constant('reverse'), amount: fc.option(value, { nil: undefined }), final: fc.constant(false) }),
+  fc.record({
+    message: fc.constant('reverse'),
+    amount: fc.option(value, { nil: undefined }),
+    final: fc.constant(false),
+  }),
   fc.record({ message: fc.constant('expire'), amount: fc.constant(undefined), final: fc.constant(false) }),
 );
 const OPERATIONS: Record<string, string> = {
@@ -110,7 +117,9 @@ it('random orders of messages end as the table says', async () => {
         const { account, token } = await service.funded(String(funds));
         const model = new Model(funds, mcc === '5812' ? 20 : 0);
         const first = await service.authorize(token, String(amount), { merchant: { mcc, country: 'MX' } });
-        expect(first.body.decision === 'APPROVED' ? 'AUTHORIZED' : 'DECLINED').toBe(model.send('authorize', amount, false));
+        expect(first.body.decision === 'APPROVED' ? 'AUTHORIZED' : 'DECLINED').toBe(
+          model.send('authorize', amount, false),
+        );
         const { id } = first.body;
         for (const { message, amount: asked, final } of steps) {
           const body = {
@@ -172,7 +181,12 @@ it('the table of the contract is the one in code and in the database', async () 
   const expected = Object.entries(table.transitions)
     .filter(([status]) => status !== 'none')
     .flatMap(([status, moves]) =>
-      Object.entries(moves).map(([message, { event = null, refuse = null }]) => ({ status, message, event, refusal: refuse })),
+      Object.entries(moves).map(([message, { event = null, refuse = null }]) => ({
+        status,
+        message,
+        event,
+        refusal: refuse,
+      })),
     );
   const order = (a: { status: string; message: string }, b: { status: string; message: string }) =>
     `${a.status} ${a.message}` < `${b.status} ${b.message}` ? -1 : 1;

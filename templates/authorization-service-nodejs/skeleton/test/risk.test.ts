@@ -129,7 +129,12 @@ describe('decisions with a partner', () => {
     });
     partner.score = 70;
     const risky = await service.authorize(token, '10');
-    expect(risky.body).toMatchObject({ decision: 'DECLINED', reasonCode: '05', detail: 'risk-too-high', risk: { score: 70 } });
+    expect(risky.body).toMatchObject({
+      decision: 'DECLINED',
+      reasonCode: '05',
+      detail: 'risk-too-high',
+      risk: { score: 70 },
+    });
     expect(risky.body.trace.at(-1)).toEqual({
       rule: 'risk',
       outcome: 'fail',

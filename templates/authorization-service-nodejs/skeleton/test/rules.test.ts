@@ -1,7 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import pg from 'pg';
-import { decide, evaluate, inMccs, plan, planIncrement, wantsRisk, type CardFacts, type Facts, type Risk, type RuleRequest } from '../src/authorization/rules.ts';
+import {
+  decide,
+  evaluate,
+  inMccs,
+  plan,
+  planIncrement,
+  wantsRisk,
+  type CardFacts,
+  type Facts,
+  type Risk,
+  type RuleRequest,
+} from '../src/authorization/rules.ts';
 import type { RuleSetBody } from '../src/authorization/rule-schemas.ts';
 
 const CARD: CardFacts = {
@@ -15,10 +26,21 @@ const CARD: CardFacts = {
   activeVersion: 1,
   candidateVersion: null,
 };
-const FACTS: Facts = { today: '2026-11-21', expiresOn: '2027-01-31', openToBuy: 1_000n, day: 0n, week: 0n, month: 0n, hour: 0 };
+const FACTS: Facts = {
+  today: '2026-11-21',
+  expiresOn: '2027-01-31',
+  openToBuy: 1_000n,
+  day: 0n,
+  week: 0n,
+  month: 0n,
+  hour: 0,
+};
 const REQUEST: RuleRequest = { kind: 'request', amount: 100n, currency: 'USD', mcc: '5411', country: 'MX' };
 
-const outcome = (body: RuleSetBody, more: { card?: Partial<CardFacts>; facts?: Partial<Facts>; request?: Partial<RuleRequest>; risk?: Risk } = {}) => {
+const outcome = (
+  body: RuleSetBody,
+  more: { card?: Partial<CardFacts>; facts?: Partial<Facts>; request?: Partial<RuleRequest>; risk?: Risk } = {},
+) => {
   const { decision, reasonCode, rule } = decide(
     { ...REQUEST, ...more.request },
     { ...CARD, ...more.card },
@@ -47,7 +69,12 @@ describe('each rule', () => {
     ['a denied country', { country: { deny: ['MX'] } }, {}, '62 ruleSet.country.deny'],
     ['a country not allowed', { country: { allow: ['US'] } }, {}, '62 ruleSet.country.allow'],
     ['an amount at the limit', { currency: 'USD', limits: { perTransaction: '100' } }, {}, '00'],
-    ['an amount above it', { currency: 'USD', limits: { perTransaction: '99' } }, {}, '61 ruleSet.limits.perTransaction'],
+    [
+      'an amount above it',
+      { currency: 'USD', limits: { perTransaction: '99' } },
+      {},
+      '61 ruleSet.limits.perTransaction',
+    ],
     ['the limit of the card', {}, { card: { limits: { perTransaction: '99' } } }, '61 card.limits.perTransaction'],
     ['null is no limit', {}, { card: { limits: { perTransaction: null, countPerHour: null, perDay: null } } }, '00'],
     ['the count', { limits: { countPerHour: 3 } }, { facts: { hour: 2 } }, '00'],
@@ -60,11 +87,31 @@ describe('each rule', () => {
     ['a low score', { risk: { declineFrom: 80 } }, { risk: { score: 79, source: 'partner' } }, '00'],
     ['a high score', { risk: { declineFrom: 80 } }, { risk: { score: 80, source: 'partner' } }, '05 risk'],
     ['no score', { risk: { declineFrom: 80 } }, { risk: { score: null, source: 'fallback' } }, '00'],
-    ['no score, strict', { risk: { declineFrom: 80, whenUnavailable: 'decline' } }, { risk: { score: null, source: 'fallback' } }, '91 risk'],
-    ['no score, small', { risk: { declineFrom: 80, unavailableUpTo: '100' } }, { risk: { score: null, source: 'fallback' } }, '00'],
-    ['no score, large', { risk: { declineFrom: 80, unavailableUpTo: '99' } }, { risk: { score: null, source: 'fallback' } }, '91 risk'],
+    [
+      'no score, strict',
+      { risk: { declineFrom: 80, whenUnavailable: 'decline' } },
+      { risk: { score: null, source: 'fallback' } },
+      '91 risk',
+    ],
+    [
+      'no score, small',
+      { risk: { declineFrom: 80, unavailableUpTo: '100' } },
+      { risk: { score: null, source: 'fallback' } },
+      '00',
+    ],
+    [
+      'no score, large',
+      { risk: { declineFrom: 80, unavailableUpTo: '99' } },
+      { risk: { score: null, source: 'fallback' } },
+      '91 risk',
+    ],
     ['a score nobody asked for', {}, { risk: { score: 99, source: 'partner' } }, '00'],
-    ['an advice beyond everything', { limits: { perDay: '1' } }, { request: { kind: 'advice' }, facts: { openToBuy: 0n } }, '00'],
+    [
+      'an advice beyond everything',
+      { limits: { perDay: '1' } },
+      { request: { kind: 'advice' }, facts: { openToBuy: 0n } },
+      '00',
+    ],
   ])('%s', (_name, body, more, expected) => {
     expect(outcome(body, more)).toBe(expected);
   });
@@ -75,7 +122,11 @@ describe('each rule', () => {
   });
 
   it('tells every check in order, up to the one that failed', () => {
-    const body: RuleSetBody = { currency: 'USD', mcc: { deny: ['7995'] }, limits: { perTransaction: '500', perDay: '150' } };
+    const body: RuleSetBody = {
+      currency: 'USD',
+      mcc: { deny: ['7995'] },
+      limits: { perTransaction: '500', perDay: '150' },
+    };
     const { trace } = decide(REQUEST, CARD, { ...FACTS, day: 51n }, body);
     expect(trace).toEqual([
       { rule: 'card.known', outcome: 'pass' },
@@ -86,7 +137,14 @@ describe('each rule', () => {
       { rule: 'currency', outcome: 'pass' },
       { rule: 'ruleSet.mcc.deny', outcome: 'pass' },
       { rule: 'ruleSet.limits.perTransaction', outcome: 'pass', observed: '100', limit: '500' },
-      { rule: 'ruleSet.limits.perDay', outcome: 'fail', reasonCode: '61', detail: 'day-limit', observed: '51', limit: '150' },
+      {
+        rule: 'ruleSet.limits.perDay',
+        outcome: 'fail',
+        reasonCode: '61',
+        detail: 'day-limit',
+        observed: '51',
+        limit: '150',
+      },
     ]);
   });
 });
@@ -104,7 +162,10 @@ describe('holding times and tolerances', () => {
       currency: 'USD',
       defaultHoldDays: 3,
       holds: [{ mccs: ['7512'], days: 14 }],
-      overCapture: [{ mccs: ['5542'], upTo: '15000' }, { mccs: ['5000-5999'], percent: 5 }],
+      overCapture: [
+        { mccs: ['5542'], upTo: '15000' },
+        { mccs: ['5000-5999'], percent: 5 },
+      ],
     };
     expect(of('7011', body)).toEqual({ holdDays: 3, overPercent: 0, overUpTo: 0n });
     expect(of('7512', body)).toEqual({ holdDays: 14, overPercent: 0, overUpTo: 0n });
@@ -127,7 +188,13 @@ it('asks for a score only when it can change something', () => {
 
 const minor = fc.bigInt({ min: 1n, max: 2_000n }).map(String);
 const limits = fc.record(
-  { perTransaction: minor, perDay: minor, perWeek: minor, perMonth: minor, countPerHour: fc.integer({ min: 0, max: 6 }) },
+  {
+    perTransaction: minor,
+    perDay: minor,
+    perWeek: minor,
+    perMonth: minor,
+    countPerHour: fc.integer({ min: 0, max: 6 }),
+  },
   { requiredKeys: [] },
 );
 const mccs = fc.uniqueArray(fc.constantFrom('5411', '5812', '7011', '3501-3999'), { minLength: 1 });
@@ -162,8 +229,10 @@ const cases = fc.record({
 describe('for any rules and facts', () => {
   const all = (check: (it: typeof cases extends fc.Arbitrary<infer T> ? T : never) => void) =>
     fc.assert(fc.property(cases, check), { numRuns: 500 });
-  const run = ({ body, card, request, facts }: typeof cases extends fc.Arbitrary<infer T> ? T : never, more: Partial<Facts> = {}) =>
-    decide(request, { ...CARD, ...card }, { ...FACTS, ...facts, ...more }, body);
+  const run = (
+    { body, card, request, facts }: typeof cases extends fc.Arbitrary<infer T> ? T : never,
+    more: Partial<Facts> = {},
+  ) => decide(request, { ...CARD, ...card }, { ...FACTS, ...facts, ...more }, body);
 
   it('the trace explains the decision: all pass, or exactly the last fails and names the reason', () => {
     all(example => {

@@ -15,11 +15,26 @@ describe('spend accounts', () => {
   it('are opened once per key and once per ledger account', async () => {
     const ledgerAccountId = randomUUID();
     const key = { 'idempotency-key': randomUUID() };
-    const body = { currency: 'JPY', creditLimit: '500', ledgerAccountId, ledgerSide: 'debit', metadata: { plan: 'gold' } };
+    const body = {
+      currency: 'JPY',
+      creditLimit: '500',
+      ledgerAccountId,
+      ledgerSide: 'debit',
+      metadata: { plan: 'gold' },
+    };
     const opened = await service.post('/v1/spend-accounts', body, key);
     expect(opened).toMatchObject({
       status: 201,
-      body: { currency: 'JPY', exponent: 0, balance: '0', held: '0', unposted: '0', creditLimit: '500', openToBuy: '500', version: 1 },
+      body: {
+        currency: 'JPY',
+        exponent: 0,
+        balance: '0',
+        held: '0',
+        unposted: '0',
+        creditLimit: '500',
+        openToBuy: '500',
+        version: 1,
+      },
     });
     expect(opened.headers.location).toBe(`/v1/spend-accounts/${opened.body.id}`);
     expect(await service.post('/v1/spend-accounts', body, key)).toMatchObject({ status: 200, body: opened.body });
@@ -41,8 +56,13 @@ describe('spend accounts', () => {
     expect(lower).toMatchObject({ status: 200, body: { openToBuy: '-30', overdrawn: true, version: 2 } });
     expect(lower.headers.etag).toBe('"2"');
     expect((await service.authorize(token, '1')).body.reasonCode).toBe('51');
-    expect((await service.put(path, { creditLimit: '90' }, match('*'))).body).toMatchObject({ openToBuy: '10', overdrawn: false });
-    expect((await service.put(`/v1/spend-accounts/${randomUUID()}/credit-limit`, { creditLimit: '1' }, match('*'))).status).toBe(404);
+    expect((await service.put(path, { creditLimit: '90' }, match('*'))).body).toMatchObject({
+      openToBuy: '10',
+      overdrawn: false,
+    });
+    expect(
+      (await service.put(`/v1/spend-accounts/${randomUUID()}/credit-limit`, { creditLimit: '1' }, match('*'))).status,
+    ).toBe(404);
   });
 });
 
@@ -51,20 +71,34 @@ describe('cards', () => {
     const account = await service.openAccount('100');
     const body = { token: `tok_${randomUUID()}`, spendAccountId: account, expiresOn: '2030-06-30' };
     const added = await service.post('/v1/cards', body);
-    expect(added).toMatchObject({ status: 201, body: { status: 'active', currency: 'USD', ruleSetId: 'default', limits: {}, version: 1 } });
+    expect(added).toMatchObject({
+      status: 201,
+      body: { status: 'active', currency: 'USD', ruleSetId: 'default', limits: {}, version: 1 },
+    });
     expect((await service.get(`/v1/cards/${added.body.id}`)).body).toEqual(added.body);
-    expect(await service.post('/v1/cards', body)).toMatchObject({ status: 409, body: { errors: [{ pointer: '/token' }] } });
+    expect(await service.post('/v1/cards', body)).toMatchObject({
+      status: 409,
+      body: { errors: [{ pointer: '/token' }] },
+    });
     expect((await service.get(`/v1/cards/${randomUUID()}`)).status).toBe(404);
   });
 
   it('belong to an account and a rule set that fit', async () => {
     const account = await service.openAccount('100');
     const card = (more: object) =>
-      service.post('/v1/cards', { token: `tok_${randomUUID()}`, spendAccountId: account, expiresOn: '2030-06-30', ...more });
+      service.post('/v1/cards', {
+        token: `tok_${randomUUID()}`,
+        spendAccountId: account,
+        expiresOn: '2030-06-30',
+        ...more,
+      });
     expect((await card({ spendAccountId: randomUUID() })).body.code).toBe('account-unknown');
     expect((await card({ ruleSetId: 'nobody-wrote-this' })).body.code).toBe('rule-set-unknown');
     const euros = await service.ruleSet({ currency: 'EUR', limits: { perDay: '1' } });
-    expect((await card({ ruleSetId: euros })).body).toMatchObject({ code: 'currency-mismatch', errors: [{ pointer: '/ruleSetId' }] });
+    expect((await card({ ruleSetId: euros })).body).toMatchObject({
+      code: 'currency-mismatch',
+      errors: [{ pointer: '/ruleSetId' }],
+    });
     expect((await card({ expiresOn: '2030-02-30' })).body.errors[0].pointer).toBe('/expiresOn');
   });
 
@@ -75,7 +109,11 @@ describe('cards', () => {
       expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer: '/token' }] } });
     }
     // Visa, Mastercard and American Express test numbers; one digit changed; tokens.
-    expect(['4111111111111111', '5500005555555559', '378282246310005'].map(holdsCardNumber)).toEqual([true, true, true]);
+    expect(['4111111111111111', '5500005555555559', '378282246310005'].map(holdsCardNumber)).toEqual([
+      true,
+      true,
+      true,
+    ]);
     expect(['4111111111111112', '411111', `tok_${randomUUID()}`].map(holdsCardNumber)).toEqual([false, false, false]);
   });
 
@@ -90,7 +128,9 @@ describe('cards', () => {
     expect((await set('active')).body.code).toBe('card-closed');
     const closed = await service.put(`/v1/cards/${card}/limits`, {}, match('*'));
     expect(closed).toMatchObject({ status: 409, body: { code: 'card-closed' } });
-    expect((await service.post(`/v1/cards/${randomUUID()}/status`, { status: 'frozen', reason: 'x' })).status).toBe(404);
+    expect((await service.post(`/v1/cards/${randomUUID()}/status`, { status: 'frozen', reason: 'x' })).status).toBe(
+      404,
+    );
   });
 
   it('get other limits, by version, and the next decision knows', async () => {
@@ -121,10 +161,19 @@ describe('rule sets', () => {
     const id = await service.ruleSet({ mcc: { deny: ['7995'] } });
     const { token } = await service.funded('1000', { ruleSetId: id });
     const bet = { merchant: { mcc: '7995', country: 'MX' } };
-    expect((await service.authorize(token, '1', bet)).body).toMatchObject({ reasonCode: '57', ruleSet: { id, version: 1 } });
+    expect((await service.authorize(token, '1', bet)).body).toMatchObject({
+      reasonCode: '57',
+      ruleSet: { id, version: 1 },
+    });
     const next = await service.put(`/v1/rule-sets/${id}`, { body: {} }, match('"1"'));
-    expect(next).toMatchObject({ status: 200, body: { version: 2, mode: 'active', activeVersion: 2, shadowVersion: null } });
-    expect((await service.authorize(token, '1', bet)).body).toMatchObject({ reasonCode: '00', ruleSet: { version: 2 } });
+    expect(next).toMatchObject({
+      status: 200,
+      body: { version: 2, mode: 'active', activeVersion: 2, shadowVersion: null },
+    });
+    expect((await service.authorize(token, '1', bet)).body).toMatchObject({
+      reasonCode: '00',
+      ruleSet: { version: 2 },
+    });
     expect((await service.get(`/v1/rule-sets/${id}/versions/1`)).body.body).toEqual({ mcc: { deny: ['7995'] } });
     expect((await service.get(`/v1/rule-sets/${id}/versions/3`)).status).toBe(404);
     expect((await service.get('/v1/rule-sets/nobody-wrote-this')).status).toBe(404);
@@ -136,7 +185,9 @@ describe('rule sets', () => {
     expect((await service.put(path, { body: {} })).status).toBe(428);
     expect((await service.put(path, { body: {} }, { 'if-none-match': '*' })).status).toBe(412);
     expect((await service.put(path, { body: {} }, match('"9"'))).status).toBe(412);
-    expect((await service.put('/v1/rule-sets/not-there-yet', { body: {} }, match('*'))).body.code).toBe('precondition-failed');
+    expect((await service.put('/v1/rule-sets/not-there-yet', { body: {} }, match('*'))).body.code).toBe(
+      'precondition-failed',
+    );
     const both = await Promise.all([1, 2].map(() => service.put(path, { body: {} }, match('"1"'))));
     expect(both.map(({ status }) => status).sort()).toEqual([200, 412]);
   });
@@ -145,7 +196,12 @@ describe('rule sets', () => {
     const id = await service.ruleSet({}, { activeFrom: '2099-01-01T00:00:00Z' });
     expect((await service.get(`/v1/rule-sets/${id}`)).body).toMatchObject({ activeVersion: null });
     const account = await service.openAccount('10');
-    const answer = await service.post('/v1/cards', { token: `tok_${randomUUID()}`, spendAccountId: account, expiresOn: '2030-01-01', ruleSetId: id });
+    const answer = await service.post('/v1/cards', {
+      token: `tok_${randomUUID()}`,
+      spendAccountId: account,
+      expiresOn: '2030-01-01',
+      ruleSetId: id,
+    });
     expect(answer.body.code).toBe('rule-set-unknown');
   });
 
@@ -182,7 +238,13 @@ describe('rule sets', () => {
     const { body } = await service.get(`/v1/rule-sets/${id}/shadow`);
     expect(body).toMatchObject({ version: 2, decisions: 3, same: 1, wouldDecline: 1, wouldApprove: 1 });
     expect(body.differences).toMatchObject([
-      { authorizationId: looser.body.id, decision: 'DECLINED', shadowDecision: 'APPROVED', shadowReasonCode: '00', rule: null },
+      {
+        authorizationId: looser.body.id,
+        decision: 'DECLINED',
+        shadowDecision: 'APPROVED',
+        shadowReasonCode: '00',
+        rule: null,
+      },
       { authorizationId: stricter.body.id, shadowReasonCode: '61', rule: 'ruleSet.limits.perTransaction' },
     ]);
     await service.put(`/v1/rule-sets/${id}`, { body: candidate }, match('"2"'));
@@ -206,7 +268,21 @@ describe('bad input', () => {
   it('amounts that are none name their field', async () => {
     const { account, token } = await service.funded('100');
     const id = await service.approved(token, '10');
-    for (const value of ['0', '-1', '1.5', '1e3', '01', '', ' 1', '9223372036854775808', '1000000000000000000', 'NaN', 9007199254740993, 10, null]) {
+    for (const value of [
+      '0',
+      '-1',
+      '1.5',
+      '1e3',
+      '01',
+      '',
+      ' 1',
+      '9223372036854775808',
+      '1000000000000000000',
+      'NaN',
+      9007199254740993,
+      10,
+      null,
+    ]) {
       const amount = { value, currency: 'USD' };
       for (const answer of [
         await service.authorize(token, '1', { amount }),
@@ -215,7 +291,10 @@ describe('bad input', () => {
         await service.act(id, 'reversals', { amount }),
         await service.post('/v1/reversals', { networkRef: 'x', amount }),
       ]) {
-        expect(answer).toMatchObject({ status: 400, body: { code: 'validation-failed', errors: [{ pointer: '/amount/value' }] } });
+        expect(answer).toMatchObject({
+          status: 400,
+          body: { code: 'validation-failed', errors: [{ pointer: '/amount/value' }] },
+        });
       }
     }
     expect((await service.account(account)).held).toBe('10');

@@ -78,7 +78,13 @@ export class Authorizations {
     knownCurrency(request.amount.currency, '/amount/currency');
     const { amount, merchant } = request;
     const kind = request.kind ?? 'request';
-    const facts = { kind, amount: BigInt(amount.value), currency: amount.currency, mcc: merchant.mcc, country: merchant.country };
+    const facts = {
+      kind,
+      amount: BigInt(amount.value),
+      currency: amount.currency,
+      mcc: merchant.mcc,
+      country: merchant.country,
+    };
     const fixed = {
       client_id: caller.clientId,
       key: caller.idempotencyKey,
@@ -112,7 +118,10 @@ export class Authorizations {
       }
       const candidate = await this.#ruleSets.body(card?.ruleSetId, card?.candidateVersion);
       const shadow = candidate && kind === 'request' ? plan(facts, card, candidate, risk) : undefined;
-      const row = await this.#batcher.add({ fields: { ...fixed, ...planFields(card, planned, shadow, risk) }, deadline });
+      const row = await this.#batcher.add({
+        fields: { ...fixed, ...planFields(card, planned, shadow, risk) },
+        deadline,
+      });
       if (row.outcome !== 'stale') return toDecided<Authorization>(row, '/networkRef');
       card = this.#remember(row.body as CardFacts | null, request.cardToken);
     }
@@ -186,7 +195,9 @@ export class Authorizations {
     const [first, second] = given;
     if (second !== undefined) {
       throw new ProblemError('validation-failed', `Give ${first![0]} or ${second[0]}, not both.`, {
-        errors: [{ pointer: `#/query/${second[0]}`, code: 'exclusive', message: `cannot be combined with ${first![0]}` }],
+        errors: [
+          { pointer: `#/query/${second[0]}`, code: 'exclusive', message: `cannot be combined with ${first![0]}` },
+        ],
       });
     }
     const [statement, values]: [Statement, unknown[]] =

@@ -81,7 +81,8 @@ export class Cards {
 }
 
 function expected(precondition: Precondition): number | null {
-  if (precondition.expect === 'none') throw invalid('#/header/If-None-Match', 'unsupported', 'cannot be used here; send If-Match');
+  if (precondition.expect === 'none')
+    throw invalid('#/header/If-None-Match', 'unsupported', 'cannot be used here; send If-Match');
   return expectedVersion(precondition);
 }
 

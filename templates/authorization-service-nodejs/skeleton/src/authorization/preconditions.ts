@@ -49,7 +49,8 @@ export function preconditionOf(request: FastifyRequest): Precondition {
   }
   if (match === '*') return { expect: 'any' };
   const found = ETAG.exec(String(match));
-  if (found === null) throw invalid('#/header/If-Match', 'pattern', 'must be an ETag of this service, such as "3", or *');
+  if (found === null)
+    throw invalid('#/header/If-Match', 'pattern', 'must be an ETag of this service, such as "3", or *');
   return { expect: 'version', version: Number(found[1]) };
 }
 

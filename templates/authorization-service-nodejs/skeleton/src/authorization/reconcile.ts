@@ -130,7 +130,8 @@ export class Reconciliation {
       run: async () => {
         const report = await this.run();
         const wrong = report.checks.filter(({ violations }) => violations > 0);
-        if (wrong.length > 0) throw new Error(wrong.map(({ check, violations }) => `${check}: ${violations}`).join(', '));
+        if (wrong.length > 0)
+          throw new Error(wrong.map(({ check, violations }) => `${check}: ${violations}`).join(', '));
       },
     };
   }

@@ -42,7 +42,7 @@ function describe(refusal: Refusal): string {
     case 'card-closed':
       return `Card ${refusal.id} is closed; that is final.`;
     case 'precondition-failed':
-      return refusal.version == null
+      return refusal.version === undefined || refusal.version === null
         ? 'There is no version yet; send If-None-Match: *.'
         : `The latest version is "${refusal.version}"; read it again.`;
     default:

@@ -32,14 +32,15 @@ export const RuleSetBody = Type.Object(
       ),
     ),
     mcc: Type.Optional(
-      Type.Object({ allow: Type.Optional(Mccs), deny: Type.Optional(Mccs) }, {
-        ...closed,
-        description: 'deny is looked at first; with allow, everything else is denied',
-      }),
+      Type.Object(
+        { allow: Type.Optional(Mccs), deny: Type.Optional(Mccs) },
+        {
+          ...closed,
+          description: 'deny is looked at first; with allow, everything else is denied',
+        },
+      ),
     ),
-    country: Type.Optional(
-      Type.Object({ allow: Type.Optional(Countries), deny: Type.Optional(Countries) }, closed),
-    ),
+    country: Type.Optional(Type.Object({ allow: Type.Optional(Countries), deny: Type.Optional(Countries) }, closed)),
     overCapture: Type.Optional(
       Type.Array(
         Type.Object(
@@ -67,7 +68,11 @@ export const RuleSetBody = Type.Object(
     risk: Type.Optional(
       Type.Object(
         {
-          declineFrom: Type.Integer({ minimum: 1, maximum: 100, description: 'Scores from here on are declined with 05' }),
+          declineFrom: Type.Integer({
+            minimum: 1,
+            maximum: 100,
+            description: 'Scores from here on are declined with 05',
+          }),
           whenUnavailable: Type.Optional(
             Type.Enum(['approve', 'decline'], {
               description: 'No score in time. approve (default): go on without one. decline: 91',

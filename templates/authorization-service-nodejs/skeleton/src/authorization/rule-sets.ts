@@ -54,7 +54,7 @@ export class RuleSets {
 
   /** The rules of one version; undefined when there is none. */
   async body(id: string | undefined, version: number | null | undefined): Promise<RuleSetBody | undefined> {
-    if (id === undefined || version == null) return undefined;
+    if (id === undefined || version === undefined || version === null) return undefined;
     const key = `${id}@${version}`;
     const known = this.#bodies.get(key);
     if (known !== undefined) return known;

@@ -101,7 +101,13 @@ class Steps {
   #trace: TraceStep[] = [];
   failed = false;
 
-  check(rule: string, ok: boolean, reason: ReasonCode, detail: string, facts: { observed?: string; limit?: string } = {}) {
+  check(
+    rule: string,
+    ok: boolean,
+    reason: ReasonCode,
+    detail: string,
+    facts: { observed?: string; limit?: string } = {},
+  ) {
     if (this.failed) return;
     this.#trace.push(
       ok ? { rule, outcome: 'pass', ...facts } : { rule, outcome: 'fail', reasonCode: reason, detail, ...facts },
@@ -134,6 +140,11 @@ class Steps {
   }
 }
 
+/** Absent and null both mean that there is no limit. */
+function none<T>(limit: T | null | undefined): limit is null | undefined {
+  return limit === undefined || limit === null;
+}
+
 type NamedLimits = readonly [prefix: string, limits: CardLimits][];
 const WINDOWS = [
   ['day', 'perDay'],
@@ -144,7 +155,7 @@ const WINDOWS = [
 function sums(steps: Steps, limits: NamedLimits) {
   for (const [window, name] of WINDOWS) {
     for (const [prefix, { [name]: limit }] of limits) {
-      if (limit == null) continue;
+      if (none(limit)) continue;
       steps.compare({ k: 'sum', window, limit, rule: `${prefix}.${name}`, reason: '61', detail: `${window}-limit` });
     }
   }
@@ -218,12 +229,12 @@ export function plan(
   if (deny) steps.check('ruleSet.country.deny', !deny.includes(country), '62', 'country-denied');
   if (allow) steps.check('ruleSet.country.allow', allow.includes(country), '62', 'country-not-allowed');
   for (const [prefix, { perTransaction }] of limits) {
-    if (perTransaction == null) continue;
+    if (none(perTransaction)) continue;
     const facts = { observed: String(amount), limit: perTransaction };
     steps.check(`${prefix}.perTransaction`, amount <= BigInt(perTransaction), '61', 'transaction-limit', facts);
   }
   for (const [prefix, { countPerHour }] of limits) {
-    if (countPerHour == null) continue;
+    if (none(countPerHour)) continue;
     const rule = `${prefix}.countPerHour`;
     steps.compare({ k: 'count', limit: String(countPerHour), rule, reason: '65', detail: 'hourly-count' });
   }
@@ -243,7 +254,7 @@ export function planIncrement(card: CardFacts, body: RuleSetBody | undefined): S
   cardIsGood(steps, card, body);
   steps.check('currency', (body?.currency ?? card.currency) === card.currency, '57', 'currency-not-supported');
   for (const [prefix, { perTransaction }] of limits) {
-    if (perTransaction == null) continue;
+    if (none(perTransaction)) continue;
     const rule = `${prefix}.perTransaction`;
     steps.compare({ k: 'total', limit: perTransaction, rule, reason: '61', detail: 'transaction-limit' });
   }
@@ -267,7 +278,9 @@ export function evaluate(steps: readonly Step[], amount: bigint, facts: Facts, t
       continue;
     }
     const [passed, observed, limit] = compare(step, amount, facts, total);
-    const outcome = passed ? ({ outcome: 'pass' } as const) : ({ outcome: 'fail', reasonCode: step.reason, detail: step.detail } as const);
+    const outcome = passed
+      ? ({ outcome: 'pass' } as const)
+      : ({ outcome: 'fail', reasonCode: step.reason, detail: step.detail } as const);
     trace.push({ rule: step.rule, ...outcome, observed, ...(limit === undefined ? {} : { limit }) });
     if (!passed) return declined(step, trace);
   }

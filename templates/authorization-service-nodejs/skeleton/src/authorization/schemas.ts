@@ -352,7 +352,10 @@ export const NewReversal = Type.Object(
 
 export const NewNetworkReversal = Type.Object(
   { networkRef: NetworkRef, amount: Type.Optional(Amount), reference: Reference },
-  { ...closed, description: 'Without amount: everything that is still held, or a note that the authorization is void.' },
+  {
+    ...closed,
+    description: 'Without amount: everything that is still held, or a note that the authorization is void.',
+  },
 );
 
 export const NetworkReversal = Type.Object(

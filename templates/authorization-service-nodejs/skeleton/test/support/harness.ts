@@ -37,9 +37,7 @@ export async function startHarness(env: Record<string, string> = {}): Promise<Ha
     },
     async addCard(account, { limits = {}, ruleSetId = 'default', expiresOn = '2099-12-31' } = {}) {
       const token = `tok_${randomUUID()}`;
-      return must(
-        await harness.post('/v1/cards', { token, spendAccountId: account, expiresOn, ruleSetId, limits }),
-      );
+      return must(await harness.post('/v1/cards', { token, spendAccountId: account, expiresOn, ruleSetId, limits }));
     },
     async funded(creditLimit, options = {}) {
       const account = await harness.openAccount(creditLimit, options.currency);

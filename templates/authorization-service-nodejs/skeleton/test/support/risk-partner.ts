@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export type Fault = 'none' | 'timeout' | 'error' | 'slow' | 'malformed' | 'duplicate' | 'huge' | 'reset' | 'out-of-range';
+export type Fault =
+  'none' | 'timeout' | 'error' | 'slow' | 'malformed' | 'duplicate' | 'huge' | 'reset' | 'out-of-range';
 
 /** The risk partner as it may behave on a bad day. */
 export class MockedPartner {

@@ -44,7 +44,11 @@ function deadlineOf(request: FastifyRequest, reply: FastifyReply): number | unde
   const text = request.headers['x-deadline-ms'];
   if (text === undefined) return undefined;
   if (typeof text !== 'string' || !/^[0-9]{1,5}$/.test(text) || Number(text) > MAX_DEADLINE) {
-    throw invalid('#/header/X-Deadline-Ms', 'range', `must be a whole number of milliseconds from 0 to ${MAX_DEADLINE}`);
+    throw invalid(
+      '#/header/X-Deadline-Ms',
+      'range',
+      `must be a whole number of milliseconds from 0 to ${MAX_DEADLINE}`,
+    );
   }
   return performance.now() - reply.elapsedTime + Number(text);
 }
@@ -168,7 +172,7 @@ export const authorizationRoutes: FastifyPluginAsyncTypebox<{ authorizations: Au
         operationId: 'captureAuthorization',
         summary: 'Take what was authorized, in one or several parts',
         description:
-          "Up to what was authorized less what was reversed, plus the tolerance of the merchant category. A capture that comes after expiry or after a final one is posted all the same, within the same bound (FORCE_POSTED); `overdrawn` tells when the funds did not suffice.",
+          'Up to what was authorized less what was reversed, plus the tolerance of the merchant category. A capture that comes after expiry or after a final one is posted all the same, within the same bound (FORCE_POSTED); `overdrawn` tells when the funds did not suffice.',
         tags,
         headers: IdempotentHeaders,
         params: Params,
@@ -187,11 +191,7 @@ export const authorizationRoutes: FastifyPluginAsyncTypebox<{ authorizations: Au
       },
     },
     async (request, reply) =>
-      answer(
-        reply,
-        await authorizations.capture(callerOf(request), request.params.id, request.body),
-        eventAddress,
-      ),
+      answer(reply, await authorizations.capture(callerOf(request), request.params.id, request.body), eventAddress),
   );
 
   app.post(
@@ -214,11 +214,7 @@ export const authorizationRoutes: FastifyPluginAsyncTypebox<{ authorizations: Au
       },
     },
     async (request, reply) =>
-      answer(
-        reply,
-        await authorizations.reverse(callerOf(request), request.params.id, request.body),
-        eventAddress,
-      ),
+      answer(reply, await authorizations.reverse(callerOf(request), request.params.id, request.body), eventAddress),
   );
 
   app.post(
@@ -242,11 +238,7 @@ export const authorizationRoutes: FastifyPluginAsyncTypebox<{ authorizations: Au
       },
     },
     async (request, reply) =>
-      answer(
-        reply,
-        await authorizations.expire(callerOf(request), request.params.id, request.body),
-        eventAddress,
-      ),
+      answer(reply, await authorizations.expire(callerOf(request), request.params.id, request.body), eventAddress),
   );
 
   app.post(

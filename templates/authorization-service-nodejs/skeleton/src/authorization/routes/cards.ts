@@ -2,7 +2,13 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { answer, callerOf, requireIdempotencyKey } from '../../platform/http/idempotency.ts';
 import { IdempotentHeaders, problems } from '../../platform/http/openapi.ts';
-import { ConditionalHeaders, CreateOrReplaceHeaders, preconditionOf, requirePrecondition, withEtag } from '../preconditions.ts';
+import {
+  ConditionalHeaders,
+  CreateOrReplaceHeaders,
+  preconditionOf,
+  requirePrecondition,
+  withEtag,
+} from '../preconditions.ts';
 import { Id, ref } from '../../platform/http/schemas.ts';
 import type { Cards } from '../cards.ts';
 import type { RuleSets } from '../rule-sets.ts';
@@ -165,12 +171,7 @@ export const cardRoutes: FastifyPluginAsyncTypebox<{ cards: Cards; ruleSets: Rul
     async (request, reply) =>
       withEtag(
         reply,
-        await cards.setCardLimits(
-          callerOf(request).clientId,
-          request.params.id,
-          preconditionOf(request),
-          request.body,
-        ),
+        await cards.setCardLimits(callerOf(request).clientId, request.params.id, preconditionOf(request), request.body),
       ),
   );
 
