@@ -17,6 +17,8 @@ import {
   makeBoard,
   makeComponentPaths,
   makePath,
+  makeSignalBoard,
+  makeTeams,
   ROW_SPECS,
 } from '../src/__testUtils__/fixtures';
 
@@ -58,6 +60,17 @@ const mockedApi = ApiBlueprint.make({
       factory: () => ({
         getBoard: ({ window: length }) =>
           answer(makeBoard({ now: Date.now(), window: length }, specs())),
+        getSignalBoard: (signal, { window: length }) =>
+          answer(
+            makeSignalBoard(
+              { now: Date.now(), window: length },
+              signal,
+              specs(),
+            ),
+          ),
+        getTeams: ({ window: length }) =>
+          answer(makeTeams({ now: Date.now(), window: length }, specs())),
+        getCsv: () => answer(new Blob(['path,uptime'])),
         getPath: ({ name }, { window: length }) =>
           answer(makePath({ now: Date.now(), window: length }, name)),
         getComponentPaths: ({ name }, { window: length }) =>

@@ -13,6 +13,7 @@ import {
   type RowSpec,
 } from './rows';
 
+export * from './boards';
 export * from './rows';
 
 interface ApplicationSpec {

@@ -8,7 +8,15 @@ import { entityRouteRef } from '@backstage/plugin-catalog-react';
 import { catalogApiMock } from '@backstage/plugin-catalog-react/testUtils';
 import { useLocation } from 'react-router-dom';
 import plugin, { criticalPathsApiRef, type CriticalPathsApi } from '..';
-import { makeBoard, makeComponentPaths, makePath } from './fixtures';
+import { workflowsApiRef, type WorkflowsApi } from '../api/workflowsApi';
+import {
+  makeBoard,
+  makeComponentPaths,
+  makePath,
+  makeSignalBoard,
+  makeTeams,
+} from './fixtures';
+import { mockWorkflowsApi } from './workflows';
 
 /** The moment of all figures in tests. */
 export const NOW = Date.UTC(2026, 10, 21, 12);
@@ -27,6 +35,11 @@ export function httpError(status: number, message = 'it broke') {
 export function mockApi(): jest.Mocked<CriticalPathsApi> {
   return {
     getBoard: jest.fn(async ({ window }) => makeBoard({ now: NOW, window })),
+    getSignalBoard: jest.fn(async (signal, { window }) =>
+      makeSignalBoard({ now: NOW, window }, signal),
+    ),
+    getTeams: jest.fn(async ({ window }) => makeTeams({ now: NOW, window })),
+    getCsv: jest.fn(async (_board, _options) => new Blob(['path,uptime'])),
     getPath: jest.fn(async ({ name }, { window }) => {
       const path = makePath({ now: NOW, window }, name);
       if (!path) {
@@ -56,9 +69,17 @@ function AddressBar() {
 /** Renders the plugin at an address, through its own extensions. */
 export function renderPlugin(
   path: string,
-  options: { api?: CriticalPathsApi; extensions?: ExtensionDefinition[] } = {},
+  options: {
+    api?: CriticalPathsApi;
+    workflows?: WorkflowsApi;
+    extensions?: ExtensionDefinition[];
+  } = {},
 ) {
-  const { api = mockApi(), extensions = [] } = options;
+  const {
+    api = mockApi(),
+    workflows = mockWorkflowsApi(NOW, []),
+    extensions = [],
+  } = options;
   return renderTestApp({
     features: [plugin],
     extensions: [
@@ -70,6 +91,7 @@ export function renderPlugin(
     ],
     apis: [
       [criticalPathsApiRef, api],
+      [workflowsApiRef, workflows],
       catalogApiMock(),
       mockApis.identity({ userEntityRef: 'user:default/guest' }),
     ],

@@ -1,9 +1,12 @@
 import { createApiRef } from '@backstage/frontend-plugin-api';
 import type {
   BoardResponse,
+  BoardSignal,
   BoardWindow,
   ComponentPathsResponse,
   PathDetail,
+  SignalBoardResponse,
+  TeamsResponse,
 } from '@rocket/plugin-critical-paths-common';
 
 /** Options of every read. */
@@ -16,6 +19,18 @@ export interface ReadOptions {
 export interface CriticalPathsApi {
   /** All paths with their four signals over the window. */
   getBoard(options: ReadOptions): Promise<BoardResponse>;
+  /** All paths by one signal. */
+  getSignalBoard(
+    signal: BoardSignal,
+    options: ReadOptions,
+  ): Promise<SignalBoardResponse>;
+  /** The paths summed up by their owners. */
+  getTeams(options: ReadOptions): Promise<TeamsResponse>;
+  /** A board as a file for spreadsheets: `overview` has one row per path and all signals. */
+  getCsv(
+    board: 'overview' | 'teams' | BoardSignal,
+    options: ReadOptions,
+  ): Promise<Blob>;
   /** One path with its applications; a 404 when the catalog has no such path. */
   getPath(
     path: { namespace: string; name: string },

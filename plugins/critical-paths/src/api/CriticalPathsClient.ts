@@ -2,8 +2,11 @@ import { ResponseError } from '@backstage/errors';
 import type { FetchApi } from '@backstage/frontend-plugin-api';
 import type {
   BoardResponse,
+  BoardSignal,
   ComponentPathsResponse,
   PathDetail,
+  SignalBoardResponse,
+  TeamsResponse,
 } from '@rocket/plugin-critical-paths-common';
 import type { CriticalPathsApi, ReadOptions } from './CriticalPathsApi';
 
@@ -17,6 +20,30 @@ export class CriticalPathsClient implements CriticalPathsApi {
 
   getBoard(options: ReadOptions) {
     return this.#get<BoardResponse>(['paths'], options);
+  }
+
+  getSignalBoard(signal: BoardSignal, options: ReadOptions) {
+    return this.#get<SignalBoardResponse>(['boards', signal], options);
+  }
+
+  getTeams(options: ReadOptions) {
+    return this.#get<TeamsResponse>(['teams'], options);
+  }
+
+  async getCsv(
+    board: 'overview' | 'teams' | BoardSignal,
+    options: ReadOptions,
+  ) {
+    const segments: Record<string, string[]> = {
+      overview: ['paths'],
+      teams: ['teams'],
+    };
+    const response = await this.#fetch(
+      segments[board] ?? ['boards', board],
+      options,
+      { format: 'csv' },
+    );
+    return response.blob();
   }
 
   getPath(path: { namespace: string; name: string }, options: ReadOptions) {
@@ -40,8 +67,16 @@ export class CriticalPathsClient implements CriticalPathsApi {
   }
 
   async #get<T>(segments: string[], options: ReadOptions): Promise<T> {
+    return (await this.#fetch(segments, options)).json();
+  }
+
+  async #fetch(
+    segments: string[],
+    options: ReadOptions,
+    more: Record<string, string> = {},
+  ): Promise<Response> {
     const path = segments.map(encodeURIComponent).join('/');
-    const query = new URLSearchParams({ window: options.window });
+    const query = new URLSearchParams({ window: options.window, ...more });
     const response = await this.#fetchApi.fetch(
       `plugin://critical-paths/${path}?${query}`,
       { signal: options.signal },
@@ -49,6 +84,6 @@ export class CriticalPathsClient implements CriticalPathsApi {
     if (!response.ok) {
       throw await ResponseError.fromResponse(response);
     }
-    return response.json();
+    return response;
   }
 }

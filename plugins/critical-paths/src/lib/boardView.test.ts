@@ -26,9 +26,12 @@ describe('the address of a board', () => {
 
   it('keeps every choice', () => {
     const address =
-      'window=7d&businessModel=domain%3Adefault%2Fpayments&owner=group%3Adefault%2Fledger&state=at-risk%2Cstale&q=post&sort=-errorRate';
+      'board=latency&wall=on&window=7d&businessModel=domain%3Adefault%2Fpayments&owner=group%3Adefault%2Fledger&state=at-risk%2Cstale&q=post&sort=-errorRate&order=-value';
     const view = readView(new URLSearchParams(address));
     expect(view).toEqual({
+      board: 'latency',
+      wall: true,
+      signalSort: { key: 'value', descending: true },
       window: '7d',
       businessModel: 'domain:default/payments',
       owner: 'group:default/ledger',

@@ -1,4 +1,5 @@
 import {
+  BOARD_SIGNALS,
   BOARD_WINDOWS,
   PATH_STATES,
   type BoardRow,
@@ -7,9 +8,14 @@ import {
 } from '@rocket/plugin-critical-paths-common';
 import { STATES } from '@rocket/rocket-react';
 import { worstBudget } from './figures';
+import { SIGNAL_SORT_KEYS, type SignalSortKey } from './signalBoard';
 
 /** Shown when the address names no window. */
 export const DEFAULT_WINDOW: BoardWindow = '24h';
+
+/** The boards: all signals at once, one per signal, and one row per team. */
+export const BOARDS = ['overview', ...BOARD_SIGNALS, 'teams'] as const;
+export type Board = (typeof BOARDS)[number];
 
 /** What the board can be sorted by. */
 export const SORT_KEYS = [
@@ -41,15 +47,25 @@ const STARTS_DESCENDING: ReadonlySet<SortKey> = new Set<SortKey>([
 ]);
 
 const DEFAULT_SORT: Sort = { key: 'state', descending: false };
+const DEFAULT_SIGNAL_SORT: BoardView['signalSort'] = {
+  key: 'worst',
+  descending: false,
+};
 
 /** Everything about the board that its address says. */
 export interface BoardView {
+  board: Board;
+  /** For a screen on a wall: nothing but the figures, large. */
+  wall: boolean;
   window: BoardWindow;
   businessModel?: string;
   owner?: string;
   states: PathState[];
   text: string;
+  /** Sort of the overview. */
   sort: Sort;
+  /** Sort of a signal's board. */
+  signalSort: { key: SignalSortKey; descending: boolean };
 }
 
 /** Reads the window of an address; `rejected` is a value that is not allowed. */
@@ -70,15 +86,24 @@ export function readWindow(params: URLSearchParams): {
 /** Reads an address. What it cannot understand becomes the default. */
 export function readView(params: URLSearchParams): BoardView {
   const wantedSort = params.get('sort') ?? '';
+  const wantedOrder = params.get('order') ?? '';
+  const order = SIGNAL_SORT_KEYS.find(
+    known => known === wantedOrder.replace(/^-/, ''),
+  );
   const key = SORT_KEYS.find(known => known === wantedSort.replace(/^-/, ''));
   const states = (params.get('state') ?? '').split(',');
   return {
+    board: BOARDS.find(known => known === params.get('board')) ?? 'overview',
+    wall: params.get('wall') === 'on',
     window: readWindow(params).window,
     businessModel: params.get('businessModel') || undefined,
     owner: params.get('owner') || undefined,
     states: PATH_STATES.filter(state => states.includes(state)),
     text: params.get('q') ?? '',
     sort: key ? { key, descending: wantedSort.startsWith('-') } : DEFAULT_SORT,
+    signalSort: order
+      ? { key: order, descending: wantedOrder.startsWith('-') }
+      : DEFAULT_SIGNAL_SORT,
   };
 }
 
@@ -96,12 +121,19 @@ export function writeView(
     }
   };
   const { key, descending } = view.sort;
+  set('board', view.board, 'overview');
+  set('wall', view.wall ? 'on' : undefined);
   set('window', view.window, DEFAULT_WINDOW);
   set('businessModel', view.businessModel);
   set('owner', view.owner);
   set('state', view.states.join(','));
   set('q', view.text);
   set('sort', `${descending ? '-' : ''}${key}`, DEFAULT_SORT.key);
+  set(
+    'order',
+    `${view.signalSort.descending ? '-' : ''}${view.signalSort.key}`,
+    DEFAULT_SIGNAL_SORT.key,
+  );
   return next;
 }
 
@@ -158,12 +190,19 @@ export function sortRows(rows: BoardRow[], sort: Sort): BoardRow[] {
   });
 }
 
+/** What every row that can be filtered says about its path. */
+export type FilterableRow = Pick<
+  BoardRow,
+  'title' | 'name' | 'owner' | 'businessModel' | 'state'
+> &
+  Partial<Pick<BoardRow, 'description' | 'type'>>;
+
 /** The rows that pass every filter; with `ignoreStates` all states pass. */
-export function filterRows(
-  rows: BoardRow[],
-  view: BoardView,
+export function filterRows<T extends FilterableRow>(
+  rows: T[],
+  view: Pick<BoardView, 'text' | 'businessModel' | 'owner' | 'states'>,
   options: { ignoreStates?: boolean } = {},
-): BoardRow[] {
+): T[] {
   const words = view.text.toLocaleLowerCase('en').split(/\s+/).filter(Boolean);
   return rows.filter(row => {
     if (view.businessModel && row.businessModel !== view.businessModel) {
@@ -194,7 +233,9 @@ export function filterRows(
 }
 
 /** How many rows are in each state. */
-export function countStates(rows: BoardRow[]): Record<PathState, number> {
+export function countStates(
+  rows: Pick<BoardRow, 'state'>[],
+): Record<PathState, number> {
   const counts = Object.fromEntries(
     PATH_STATES.map(state => [state, 0]),
   ) as Record<PathState, number>;

@@ -1,6 +1,9 @@
 import { useApi } from '@backstage/frontend-plugin-api';
 import { useNow } from '@rocket/rocket-react';
-import type { BoardWindow } from '@rocket/plugin-critical-paths-common';
+import type {
+  BoardSignal,
+  BoardWindow,
+} from '@rocket/plugin-critical-paths-common';
 import {
   keepPreviousData,
   useQuery,
@@ -63,6 +66,32 @@ export function useBoard(window: BoardWindow) {
       queryKey: ['board', window],
       queryFn: ({ signal }) =>
         takeEarly(window) ?? api.getBoard({ window, signal }),
+      placeholderData: keepPreviousData,
+    }),
+  );
+}
+
+/** All paths by one signal over a window. */
+export function useSignalBoard(signal: BoardSignal, window: BoardWindow) {
+  const api = useApi(criticalPathsApiRef);
+  return useReading(
+    useQuery({
+      queryKey: ['signal', signal, window],
+      queryFn: ({ signal: abort }) =>
+        api.getSignalBoard(signal, { window, signal: abort }),
+      placeholderData: (previous, query) =>
+        query?.queryKey[1] === signal ? previous : undefined,
+    }),
+  );
+}
+
+/** The paths summed up by owner over a window. */
+export function useTeams(window: BoardWindow) {
+  const api = useApi(criticalPathsApiRef);
+  return useReading(
+    useQuery({
+      queryKey: ['teams', window],
+      queryFn: ({ signal }) => api.getTeams({ window, signal }),
       placeholderData: keepPreviousData,
     }),
   );

@@ -15,9 +15,12 @@ import styles from './BoardPage.module.css';
 const ALL = 'all';
 const TYPING_MS = 200;
 
+/** What a row says for the choices of the filters; teams have no business model. */
+export type FilterSource = Partial<Pick<BoardRow, 'businessModel' | 'owner'>>;
+
 /** Props of {@link BoardFilters}. */
 export interface BoardFiltersProps {
-  rows: BoardRow[];
+  rows: FilterSource[];
   view: BoardView;
   onChange: (change: Partial<BoardView>) => void;
   /** Offers a menu for sorting, where there are no headings. */
@@ -65,13 +68,14 @@ function useTypedText(text: string, onChange: (text: string) => void) {
 export function BoardFilters(props: BoardFiltersProps) {
   const { rows, view, onChange, withSort } = props;
   const models = useRefOptions(
-    [...rows.map(row => row.businessModel), view.businessModel ?? ''].filter(
-      Boolean,
-    ),
+    [
+      ...rows.map(row => row.businessModel ?? ''),
+      view.businessModel ?? '',
+    ].filter(Boolean),
     'All business models',
   );
   const owners = useRefOptions(
-    [...rows.map(row => row.owner), view.owner ?? ''].filter(Boolean),
+    [...rows.map(row => row.owner ?? ''), view.owner ?? ''].filter(Boolean),
     'All owners',
   );
   const [text, setText] = useTypedText(view.text, next =>

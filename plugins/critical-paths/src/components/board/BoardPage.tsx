@@ -1,91 +1,94 @@
-import { useCallback, useMemo } from 'react';
+import { useCallback, useMemo, useState } from 'react';
 import { useSearchParams } from 'react-router-dom';
-import { Button, Container, Skeleton, Text } from '@backstage/ui';
-import { RiRouteLine } from '@remixicon/react';
+import { useApi } from '@backstage/frontend-plugin-api';
+import { Alert, Button, Container, Link } from '@backstage/ui';
+import { RiDownloadLine, RiFullscreenLine } from '@remixicon/react';
+import { criticalPathsApiRef } from '../../api/CriticalPathsApi';
 import {
-  formatTimestamp,
-  StateBadge,
-  STATES,
-  STATES_BY_RANK,
-  useElementWidth,
-} from '@rocket/rocket-react';
-import {
-  countStates,
-  filterRows,
+  BOARDS,
   readView,
   readWindow,
-  sortRows,
   writeView,
+  type Board,
   type BoardView,
 } from '../../lib/boardView';
-import { useBoard } from '../../query/hooks';
-import { REFRESH_SECONDS } from '../../query/QueryRoot';
-import { ReadingNotice } from '../shared/ReadingNotice';
-import { describeWindow, RejectedWindow } from '../shared/WindowPicker';
-import { BoardCards } from './BoardCards';
-import { BoardFilters } from './BoardFilters';
-import { BoardTable } from './BoardTable';
-import { SummaryStrip } from './SummaryStrip';
+import { SIGNALS } from '../../lib/signalBoard';
+import { RejectedWindow } from '../shared/WindowPicker';
+import type { BoardProps } from './BoardFrame';
+import { OverviewBoard } from './OverviewBoard';
+import { SignalBoard } from './SignalBoard';
+import { TeamsBoard } from './TeamsBoard';
+import { WallScreen } from './WallScreen';
 import styles from './BoardPage.module.css';
 
-/** Narrower than this, rows become cards. */
-const TABLE_MIN_WIDTH = 920;
+function labelOf(board: Board): string {
+  return board === 'overview' || board === 'teams'
+    ? { overview: 'All signals', teams: 'Teams' }[board]
+    : SIGNALS[board].label;
+}
 
-function Waiting() {
+/** Saves a blob as a file of the given name. */
+function save(blob: Blob, name: string) {
+  const url = URL.createObjectURL(blob);
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(url);
+}
+
+function Actions({ view, onChange }: BoardProps) {
+  const api = useApi(criticalPathsApiRef);
+  const [state, setState] = useState<'idle' | 'busy' | 'failed'>('idle');
+  const download = async () => {
+    setState('busy');
+    try {
+      const { board, window } = view;
+      save(
+        await api.getCsv(board, { window }),
+        `critical-paths-${board}-${window}.csv`,
+      );
+      setState('idle');
+    } catch {
+      setState('failed');
+    }
+  };
   return (
-    <div className={styles.waiting} role="status" aria-label="Loading">
-      <Skeleton width="100%" height={70} />
-      {[0, 1, 2, 3, 4].map(line => (
-        <Skeleton key={line} width="100%" height={64} />
-      ))}
+    <div className={styles.actions}>
+      <Button
+        variant="tertiary"
+        size="small"
+        iconStart={<RiDownloadLine />}
+        isDisabled={state === 'busy'}
+        onPress={download}
+      >
+        CSV
+      </Button>
+      <Button
+        variant="tertiary"
+        size="small"
+        iconStart={<RiFullscreenLine />}
+        onPress={() => onChange({ wall: true })}
+      >
+        Wall screen
+      </Button>
+      {state === 'failed' && (
+        <Alert
+          status="danger"
+          icon
+          title="The file could not be read"
+          description="Try again; the figures on this page are still read by themselves."
+        />
+      )}
     </div>
   );
 }
 
-function StateMeanings() {
-  return (
-    <details className={styles.meanings}>
-      <summary>What the states mean</summary>
-      <dl>
-        {STATES_BY_RANK.map(state => (
-          <div key={state}>
-            <dt>
-              <StateBadge state={state} />
-            </dt>
-            <dd>{STATES[state].meaning}</dd>
-          </div>
-        ))}
-      </dl>
-    </details>
-  );
-}
-
-function NoPaths() {
-  return (
-    <div className={styles.empty}>
-      <RiRouteLine size={32} />
-      <Text as="h2" variant="title-x-small">
-        No critical path is registered yet
-      </Text>
-      <Text as="p" color="secondary">
-        A critical path is a catalog entity of the kind CriticalPath: an owner,
-        a business model and the ordered steps that a client’s money passes
-        through. Add one to the catalog and it appears here with its next
-        collection.
-      </Text>
-    </div>
-  );
-}
-
-/** The board: one row per critical path with its four golden signals. */
+/** The boards: all signals, one per signal, and one row per team. Everything that is chosen is in the address. */
 export function BoardPage() {
   const [params, setParams] = useSearchParams();
   const view = useMemo(() => readView(params), [params]);
   const { rejected } = readWindow(params);
-  const reading = useBoard(view.window);
-  const [boxRef, width] = useElementWidth(1200);
-  const { data, receivedAt, outdated, switching } = reading;
-
   const change = useCallback(
     (next: Partial<BoardView>) =>
       setParams(
@@ -94,81 +97,34 @@ export function BoardPage() {
       ),
     [setParams],
   );
-  const all = useMemo(() => data?.rows ?? [], [data]);
-  const rows = useMemo(
-    () => sortRows(filterRows(all, view), view.sort),
-    [all, view],
-  );
-  const counts = useMemo(
-    () => countStates(filterRows(all, view, { ignoreStates: true })),
-    [all, view],
-  );
-  const asTable = width >= TABLE_MIN_WIDTH;
-  const shared = {
-    rows,
-    window: view.window,
-    receivedAt,
-    outdated,
-    busy: switching,
-  };
-
+  const shared = { view, onChange: change };
+  if (view.wall) {
+    return <WallScreen {...shared} />;
+  }
   return (
     <Container>
-      <div ref={boxRef} className={styles.page}>
+      <div className={styles.page}>
         <RejectedWindow rejected={rejected} />
-        <ReadingNotice reading={reading} />
-        <BoardFilters
-          rows={all}
-          view={view}
-          onChange={change}
-          withSort={!asTable}
-        />
-        {reading.loading && <Waiting />}
-        {data && all.length === 0 && <NoPaths />}
-        {data && all.length > 0 && (
-          <>
-            <SummaryStrip
-              counts={counts}
-              selected={view.states}
-              outdated={outdated}
-              onChange={states => change({ states })}
-            />
-            {rows.length === 0 && (
-              <div className={styles.empty}>
-                <Text as="p">No path matches these filters.</Text>
-                <Button
-                  variant="secondary"
-                  onPress={() =>
-                    change({
-                      businessModel: undefined,
-                      owner: undefined,
-                      states: [],
-                      text: '',
-                    })
-                  }
-                >
-                  Clear the filters
-                </Button>
-              </div>
-            )}
-            {rows.length > 0 &&
-              (asTable ? (
-                <BoardTable
-                  {...shared}
-                  sort={view.sort}
-                  onSort={sort => change({ sort })}
-                />
-              ) : (
-                <BoardCards {...shared} />
-              ))}
-            <StateMeanings />
-            <Text as="p" variant="body-small" color="secondary">
-              {rows.length} of {all.length} paths, {describeWindow(data.window)}
-              , up to {formatTimestamp(data.to)}. Figures are measured at the
-              entry step of each path and refreshed every {REFRESH_SECONDS}{' '}
-              seconds.
-            </Text>
-          </>
+        <div className={styles.toolbar}>
+          <nav className={styles.tabs} aria-label="Boards">
+            {BOARDS.map(board => (
+              <Link
+                key={board}
+                standalone
+                href={`?${writeView(params, { ...view, board })}`}
+                aria-current={board === view.board ? 'page' : undefined}
+                className={styles.tab}
+              >
+                {labelOf(board)}
+              </Link>
+            ))}
+          </nav>
+          <Actions {...shared} />
+        </div>
+        {view.board === 'overview' && <OverviewBoard {...shared} />}
+        {view.board === 'teams' && <TeamsBoard {...shared} />}
+        {view.board !== 'overview' && view.board !== 'teams' && (
+          <SignalBoard key={view.board} signal={view.board} {...shared} />
         )}
       </div>
     </Container>

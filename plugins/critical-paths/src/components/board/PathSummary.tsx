@@ -1,3 +1,4 @@
+import type { ReactNode } from 'react';
 import type { BoardRow } from '@rocket/plugin-critical-paths-common';
 import { useRouteRef } from '@backstage/frontend-plugin-api';
 import { Link } from '@backstage/ui';
@@ -18,8 +19,17 @@ export function usePathHref(window: string) {
   };
 }
 
+/** Props of {@link PathTitle}. */
+export interface PathTitleProps {
+  row: Pick<BoardRow, 'namespace' | 'name' | 'title'> &
+    Partial<Pick<BoardRow, 'type' | 'lifecycle'>>;
+  window: string;
+  /** What stands below the title instead of type and lifecycle. */
+  children?: ReactNode;
+}
+
 /** Title of a path with a link to its page, type and lifecycle below. */
-export function PathTitle({ row, window }: { row: BoardRow; window: string }) {
+export function PathTitle({ row, window, children }: PathTitleProps) {
   const href = usePathHref(window)(row);
   return (
     <>
@@ -31,7 +41,7 @@ export function PathTitle({ row, window }: { row: BoardRow; window: string }) {
         <span className={styles.title}>{row.title}</span>
       )}
       <span className={styles.sub}>
-        {row.type} · {row.lifecycle}
+        {children ?? `${row.type} · ${row.lifecycle}`}
       </span>
     </>
   );
