@@ -1,0 +1,85 @@
+import { mockServices } from '@backstage/backend-test-utils';
+import type { Entity } from '@backstage/catalog-model';
+import { catalogServiceMock } from '@backstage/plugin-catalog-node/testUtils';
+import { DefaultNewRelicService } from '@rocket/newrelic-node/src/DefaultNewRelicService';
+import { readNewRelicSettings } from '@rocket/newrelic-node/src/config';
+import { NewRelicTelemetrySource } from '@rocket/plugin-critical-paths-backend-module-newrelic/src/NewRelicTelemetrySource';
+import { ChangeCollector } from '@rocket/plugin-critical-paths-backend/src/changes/ChangeCollector';
+import { DatabaseChangeStore } from '@rocket/plugin-critical-paths-backend/src/changes/DatabaseChangeStore';
+import { ServiceLevelCollector } from '@rocket/plugin-critical-paths-backend/src/changes/ServiceLevelCollector';
+import { Collector } from '@rocket/plugin-critical-paths-backend/src/collector/Collector';
+import { PathDirectory } from '@rocket/plugin-critical-paths-backend/src/service/PathDirectory';
+import { readSettings } from '@rocket/plugin-critical-paths-backend/src/settings';
+import { DatabaseSignalStore } from '@rocket/plugin-critical-paths-backend/src/store/DatabaseSignalStore';
+import type { TestDatabases } from '@backstage/backend-test-utils';
+import type { RunningSandbox } from '../../server';
+
+type Knex = Awaited<ReturnType<TestDatabases['init']>>;
+
+export const ACCOUNT = {
+  id: 1000001,
+  name: 'demo',
+  apiKey: 'NRAK-of-the-test',
+  licenseKey: 'b'.repeat(40),
+};
+
+/** The real collectors and stores of the portal, reading a sandbox over HTTP. */
+export async function startPortal(options: {
+  sandbox: RunningSandbox;
+  knex: Knex;
+  entities: Entity[];
+  now: () => number;
+  config?: object;
+}) {
+  const { sandbox, knex, entities, now } = options;
+  const database = mockServices.database({ knex });
+  const store = await DatabaseSignalStore.create({ database });
+  const changes = new DatabaseChangeStore(await database.getClient());
+  const config = mockServices.rootConfig({
+    data: {
+      criticalPaths: options.config ?? {},
+      newrelic: {
+        accounts: [
+          {
+            name: ACCOUNT.name,
+            id: ACCOUNT.id,
+            endpoint: `${sandbox.url}/graphql`,
+            apiKey: ACCOUNT.apiKey,
+          },
+        ],
+      },
+    } as any,
+  });
+  const logger = mockServices.logger.mock();
+  const source = new NewRelicTelemetrySource(
+    new DefaultNewRelicService({
+      settings: readNewRelicSettings(config),
+      logger,
+      // Retries without waiting for them.
+      delay: async (_, signal) => signal?.throwIfAborted(),
+    }),
+  );
+  const settings = readSettings(config);
+  const shared = {
+    directory: new PathDirectory({
+      catalog: catalogServiceMock({ entities }),
+      auth: mockServices.auth(),
+      logger,
+    }),
+    sources: new Map([[source.id, source]]),
+    settings,
+    logger,
+    now,
+  };
+  return {
+    store,
+    changes,
+    collector: new Collector({ ...shared, store }),
+    changeCollector: new ChangeCollector({ ...shared, store: changes }),
+    serviceLevelCollector: new ServiceLevelCollector({
+      ...shared,
+      store: changes,
+      signals: store,
+    }),
+  };
+}
