@@ -9,6 +9,12 @@ import { ResponseError } from '@backstage/errors';
 import { catalogApiRef, EntityProvider } from '@backstage/plugin-catalog-react';
 import { RiFlaskLine } from '@remixicon/react';
 import criticalPathsPlugin, { criticalPathsApiRef } from '../src';
+import { workflowsApiRef } from '../src/api/workflowsApi';
+import {
+  makeIdleWorkflow,
+  makeWorkflow,
+  mockWorkflowsApi,
+} from '../src/__testUtils__/workflows';
 import { ComponentPathsContent } from '../src/components/entity/ComponentPathsContent';
 import { CriticalPathCard } from '../src/components/entity/CriticalPathCard';
 import { DomainPathsCard } from '../src/components/entity/DomainPathsCard';
@@ -79,6 +85,20 @@ const mockedApi = ApiBlueprint.make({
     }),
 });
 
+const mockedWorkflows = ApiBlueprint.make({
+  name: 'workflows',
+  params: define =>
+    define({
+      api: workflowsApiRef,
+      deps: {},
+      factory: () =>
+        mockWorkflowsApi(Date.now(), [
+          makeWorkflow(Date.now()),
+          makeIdleWorkflow(Date.now()),
+        ]),
+    }),
+});
+
 const emptyCatalog = ApiBlueprint.make({
   name: 'catalog',
   params: define =>
@@ -134,7 +154,7 @@ createDevApp({
     criticalPathsPlugin,
     createFrontendModule({
       pluginId: 'critical-paths',
-      extensions: [mockedApi],
+      extensions: [mockedApi, mockedWorkflows],
     }),
     createFrontendPlugin({ pluginId: 'parts', extensions: [parts] }),
     createFrontendPlugin({ pluginId: 'catalog', extensions: [emptyCatalog] }),

@@ -11,10 +11,12 @@ import {
 } from '@backstage/plugin-catalog-react/alpha';
 import { HomePageWidgetBlueprint } from '@backstage/plugin-home-react/alpha';
 import { RiRouteLine } from '@remixicon/react';
+import { CriticalPathsClient as WorkflowsClient } from '@rocket/plugin-critical-paths-common';
 import { criticalPathsApiRef } from './api/CriticalPathsApi';
 import { BOARD_PATH, EarlyBoard } from './components/EarlyBoard';
 import { HomeCard } from './components/home/HomeCard';
 import { CriticalPathsClient } from './api/CriticalPathsClient';
+import { workflowsApiRef } from './api/workflowsApi';
 import { pathRouteRef, rootRouteRef } from './routes';
 
 const api = ApiBlueprint.make({
@@ -23,6 +25,18 @@ const api = ApiBlueprint.make({
       api: criticalPathsApiRef,
       deps: { fetchApi: fetchApiRef },
       factory: ({ fetchApi }) => new CriticalPathsClient({ fetchApi }),
+    }),
+});
+
+const workflowsApi = ApiBlueprint.make({
+  name: 'workflows',
+  params: define =>
+    define({
+      api: workflowsApiRef,
+      deps: { fetchApi: fetchApiRef },
+      // The `plugin:` scheme brings address and sign-in.
+      factory: ({ fetchApi }) =>
+        new WorkflowsClient({ fetchApi, baseUrl: 'plugin://critical-paths' }),
     }),
 });
 
@@ -115,6 +129,7 @@ export const criticalPathsPlugin = createFrontendPlugin({
   routes: { root: rootRouteRef, path: pathRouteRef },
   extensions: [
     api,
+    workflowsApi,
     pages,
     earlyBoard,
     componentPaths,

@@ -31,6 +31,7 @@ import {
   useWindowParam,
   WindowPicker,
 } from '../shared/WindowPicker';
+import { WorkflowSection } from '../workflow/WorkflowSection';
 import { ApplicationsTable } from './ApplicationsTable';
 import { Explanations } from './Explanations';
 import { Objectives } from './Objectives';
@@ -180,6 +181,7 @@ function Details({ reading }: { reading: Reading<PathDetail> }) {
           muted={outdated || isMissing(path.state)}
         />
       </section>
+      <WorkflowSection path={path} window={path.window} />
       <section className={styles.section}>
         <Text as="h2" variant="title-x-small" weight="bold">
           Applications
