@@ -25,13 +25,15 @@ export const CreateOrReplaceHeaders = Type.Object({
 export type Precondition = { expect: 'version'; version: number } | { expect: 'any' } | { expect: 'none' };
 
 const ETAG = /^"([0-9]{1,9})"$/;
+/** Any entity tag, weak ones included (RFC 9110, section 8.8.3). */
+const ENTITY_TAG = /^(W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
 
 /** Runs before the body is read: a PUT without a precondition is answered 428. */
 export async function requirePrecondition(request: FastifyRequest): Promise<void> {
   preconditionOf(request);
 }
 
-/** Throws precondition-required without a header, validation-failed for one that is not an ETag of ours. */
+/** Throws precondition-required without a header, precondition-failed for a tag that no version here has, validation-failed for no tag at all. */
 export function preconditionOf(request: FastifyRequest): Precondition {
   const match = request.headers['if-match'];
   const none = request.headers['if-none-match'];
@@ -49,6 +51,8 @@ export function preconditionOf(request: FastifyRequest): Precondition {
   }
   if (match === '*') return { expect: 'any' };
   const found = ETAG.exec(String(match));
+  if (found === null && ENTITY_TAG.test(String(match)))
+    throw new ProblemError('precondition-failed', 'If-Match is the ETag of no version of this resource.');
   if (found === null)
     throw invalid('#/header/If-Match', 'pattern', 'must be an ETag of this service, such as "3", or *');
   return { expect: 'version', version: Number(found[1]) };

@@ -58,7 +58,14 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Options> = async (
     '/metrics',
     {
       logLevel: 'warn',
-      schema: { operationId: 'getMetrics', summary: 'Figures for Prometheus', tags, response: { 200: Type.String() } },
+      schema: {
+        operationId: 'getMetrics',
+        summary: 'Figures for Prometheus',
+        tags,
+        response: {
+          200: { description: 'Text format of Prometheus', content: { 'text/plain': { schema: Type.String() } } } as never,
+        },
+      },
     },
     async (_request, reply) => {
       reply.type(registry.contentType);
