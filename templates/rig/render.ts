@@ -1,58 +1,33 @@
 /**
- * Renders a template with the scaffolder's own fetch actions, outside the portal.
+ * Renders a template with the scaffolder's own fetch actions, outside the portal. That the portal's scaffolder makes the same of it is
+ * checked by a dry run (dryRun.ts) and by the end-to-end test, which compares what was published.
  *
  * node --require @backstage/cli/config/nodeTransform.cjs templates/rig/render.ts \
  *   --template transaction-service-nodejs --out DIR [--values JSON]
+ *
+ * The JSON holds answers of the form; the others are those of the tour and the form's defaults.
  */
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { ConfigReader } from '@backstage/config';
 import type { UrlReaderService } from '@backstage/backend-plugin-api';
+import { ConfigReader } from '@backstage/config';
 import { ScmIntegrations } from '@backstage/integration';
-import type { Entity } from '@backstage/catalog-model';
 import {
   createFetchPlainAction,
   createFetchPlainFileAction,
   createFetchTemplateAction,
 } from '@backstage/plugin-scaffolder-backend';
 import { fetchBase } from '@rocket/plugin-catalog-backend-module-rocket-templates';
-import { parse } from 'yaml';
-
-export const TEMPLATES = path.resolve(__dirname, '..');
-
-/** Values of a form that was filled in as the tour does it. */
-export const ORDINARY = {
-  name: 'wallet-transactions',
-  owner: 'group:default/ledger',
-  description:
-    'Keeps the wallets of our customers and moves money between them.',
-  businessModel: 'domain:default/payments',
-  criticalPath: 'criticalpath:default/wallet-top-up',
-  criticalPathStep: 'post',
-};
-
-type Step = { id: string; action: string; input: Record<string, any> };
-
-export type TemplateEntity = Entity & {
-  spec: { parameters: unknown[]; steps: Step[] };
-};
-
-function fileOf(template: string): string {
-  return path.join(TEMPLATES, template, 'template.yaml');
-}
-
-/** The parsed `template.yaml`. */
-export function readTemplate(name: string): TemplateEntity {
-  return parse(readFileSync(fileOf(name), 'utf8')) as TemplateEntity;
-}
+import {
+  fillIn,
+  readTemplate,
+  templateFile,
+  TEMPLATES,
+  type Answers,
+  type Step,
+} from './templates';
 
 const integrations = ScmIntegrations.fromConfig(new ConfigReader({}));
 // Templates are folders here; nothing is read over the network.
@@ -64,29 +39,65 @@ const ACTIONS = {
   'fetch:plain:file': createFetchPlainFileAction({ integrations, reader }),
 };
 
-/** The steps that write files, in their order. */
-export function fetchSteps(template: string): Step[] {
-  const steps = readTemplate(template).spec.steps.filter(step =>
-    Object.hasOwn(ACTIONS, step.action),
+/** Puts the answers into what a step is told. Fetch steps use nothing but `${{ parameters.a.b }}`. */
+function resolve(value: unknown, parameters: Answers): any {
+  if (Array.isArray(value)) return value.map(item => resolve(item, parameters));
+  if (value && typeof value === 'object')
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => [
+        key,
+        resolve(item, parameters),
+      ]),
+    );
+  if (typeof value !== 'string') return value;
+  const read = (expression: string): unknown => {
+    const match = /^\s*parameters((?:\.\w+)+)\s*$/.exec(expression);
+    if (!match) throw new Error(`a fetch step may not say {{${expression}}}`);
+    let found: any = parameters;
+    for (const key of match[1].slice(1).split('.')) found = found?.[key];
+    if (found === undefined)
+      throw new Error(`there is no answer for parameters${match[1]}`);
+    return found;
+  };
+  const whole = /^\$\{\{((?:(?!\}\}).)*)\}\}$/.exec(value);
+  if (whole) return read(whole[1]);
+  return value.replace(/\$\{\{(.*?)\}\}/g, (_, expression) =>
+    String(read(expression)),
   );
+}
+
+/** The steps that write files, in their order, as these answers make them. */
+export function fetchSteps(
+  template: string,
+  parameters: Answers,
+  root = TEMPLATES,
+): Step[] {
+  const steps = readTemplate(template, root)
+    .spec.steps.filter(step => Object.hasOwn(ACTIONS, step.action))
+    .map(step => ({ ...step, input: resolve(step.input, parameters) }));
   if (steps.length === 0) throw new Error(`${template} fetches nothing`);
   return steps;
 }
 
-/** Where the addresses of the fetch steps start: what the catalog makes of the template's annotation. */
-function baseOf(template: string): string {
-  const file = fileOf(template);
-  const location = { type: 'file', target: file };
+/** The file whose folder the addresses of fetch steps start from: what the catalog makes of the template's annotation. */
+export function fetchBaseOf(template: string, root = TEMPLATES): string {
+  const target = templateFile(template, root);
+  const location = { type: 'file', target };
   return (
-    fetchBase(readTemplate(template), location, integrations)?.target ?? file
+    fetchBase(readTemplate(template, root), location, integrations)?.target ??
+    target
   );
 }
 
 /** The files that a fetch step writes, relative to the repository. */
-export function filesOfStep(template: string, step: Step): string[] {
+export function filesOfStep(
+  template: string,
+  step: Step,
+  root = TEMPLATES,
+): string[] {
   const { url, targetPath = '.' } = step.input;
   if (step.action === 'fetch:plain:file') return [path.normalize(targetPath)];
-  const folder = path.resolve(path.dirname(baseOf(template)), url);
+  const folder = path.resolve(path.dirname(fetchBaseOf(template, root)), url);
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter(entry => entry.isFile())
     .map(entry =>
@@ -96,47 +107,38 @@ export function filesOfStep(template: string, step: Step): string[] {
     .sort();
 }
 
-/** The values of a fetch:template step: those of the form are given, the others stand in the template. */
-function valuesOf(
-  step: Step,
-  given: Record<string, unknown>,
-): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(step.input.values as object).map(([name, value]) => {
-      if (!String(value).includes('${{')) return [name, value];
-      if (!Object.hasOwn(given, name)) {
-        throw new Error(`step ${step.id} needs a value for ${name}`);
-      }
-      return [name, given[name]];
-    }),
-  );
+function quietLogger() {
+  const quiet = () => {};
+  const logger = {
+    info: quiet,
+    debug: quiet,
+    warn: quiet,
+    error: quiet,
+    child: () => logger,
+  };
+  return logger;
 }
 
-/** Writes what the template's fetch steps make of these values into an empty folder. */
+/** Writes what the template's fetch steps make of the answers into an empty folder. Missing answers are the tour's. */
 export async function render(
   template: string,
   out: string,
-  values: Record<string, unknown>,
+  given: Answers = {},
+  root = TEMPLATES,
 ): Promise<void> {
+  const parameters = fillIn(readTemplate(template, root), given);
   mkdirSync(out, { recursive: true });
-  // The context of the test utilities needs Jest's globals, which a script does not have.
-  const logger = mockLogger();
-  const used = new Set<string>();
-  for (const step of fetchSteps(template)) {
-    const input = { ...step.input };
-    if (input.values) {
-      input.values = valuesOf(step, values);
-      Object.keys(input.values).forEach(name => used.add(name));
-    }
+  for (const step of fetchSteps(template, parameters, root)) {
     const temporary = mkdtempSync(path.join(tmpdir(), 'rocket-render-'));
+    // The context of the test utilities needs Jest's globals, which a script does not have.
     const context = {
-      logger,
-      input,
+      logger: quietLogger(),
+      input: step.input,
       workspacePath: out,
       task: { id: 'rig' },
       templateInfo: {
         entityRef: `template:default/${template}`,
-        baseUrl: `file://${baseOf(template)}`,
+        baseUrl: `file://${fetchBaseOf(template, root)}`,
       },
       checkpoint: async ({ fn }: { fn: () => unknown }) => fn(),
       output: () => {},
@@ -147,26 +149,12 @@ export async function render(
       await ACTIONS[step.action as keyof typeof ACTIONS].handler(
         context as never,
       );
+    } catch (error) {
+      throw new Error(`step ${step.id}: ${(error as Error).message}`);
     } finally {
       rmSync(temporary, { recursive: true, force: true });
     }
   }
-  const unknown = Object.keys(values).filter(name => !used.has(name));
-  if (unknown.length > 0) {
-    throw new Error(`${template} has no value ${unknown.join(', ')}`);
-  }
-}
-
-function mockLogger() {
-  const quiet = () => {};
-  const logger = {
-    info: quiet,
-    debug: quiet,
-    warn: quiet,
-    error: quiet,
-    child: () => logger,
-  };
-  return logger;
 }
 
 async function main() {
@@ -179,7 +167,7 @@ async function main() {
   });
   if (!args.out) throw new Error('--out DIR is missing');
   const out = path.resolve(args.out);
-  await render(args.template, out, { ...ORDINARY, ...JSON.parse(args.values) });
+  await render(args.template, out, JSON.parse(args.values));
   process.stdout.write(`${out}\n`);
 }
 
