@@ -2,6 +2,7 @@ import { mockErrorHandler, mockServices } from '@backstage/backend-test-utils';
 import type { Entity } from '@backstage/catalog-model';
 import { catalogServiceMock } from '@backstage/plugin-catalog-node/testUtils';
 import { AuthorizeResult } from '@backstage/plugin-permission-common';
+import type { BoardWindow } from '@rocket/plugin-critical-paths-common';
 import express from 'express';
 import type { Knex } from 'knex';
 import { BurnBook } from '../burn/BurnBook';
@@ -10,7 +11,7 @@ import { DatabaseChangeStore } from '../changes/DatabaseChangeStore';
 import { Collector } from '../collector/Collector';
 import { Bodies } from '../service/Bodies';
 import { BudgetService } from '../service/BudgetService';
-import { FigureService } from '../service/FigureService';
+import { FigureService, type Board } from '../service/FigureService';
 import { PathDetails } from '../service/PathDetails';
 import { PathDirectory } from '../service/PathDirectory';
 import { PathService } from '../service/PathService';
@@ -162,6 +163,20 @@ export async function startStack(options: {
     rollup,
     settings,
     store,
+    /** The board as of now: readers may be handed the one before while it is made. */
+    async freshBoard(window: BoardWindow): Promise<Board> {
+      for (;;) {
+        const status = await signals.sync();
+        const board = await figures.board(window);
+        if (
+          board.status.version === status.version &&
+          board.grid.to === signals.until()
+        ) {
+          return board;
+        }
+        await new Promise(resolve => setImmediate(resolve));
+      }
+    },
     /** One cycle of collection and one of attribution. */
     async cycle() {
       await collector.runCycle(never);

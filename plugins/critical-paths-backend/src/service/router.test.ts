@@ -49,7 +49,7 @@ describe.each(databases.eachSupportedId())('API on %p', databaseId => {
   });
 
   async function start() {
-    const { app, collector, figures, rollup } = await startStack({
+    const { app, collector, freshBoard } = await startStack({
       knex,
       source,
       entities,
@@ -61,19 +61,14 @@ describe.each(databases.eachSupportedId())('API on %p', databaseId => {
         return !running;
       },
     });
-    /** Reads until the board is made of the newest rows: it may hand out the one before. */
+    /** The rows of a board of the newest figures. */
     const board = async (query = 'window=1h'): Promise<BoardRow[]> => {
-      now += 1001;
-      await request(app).get(`/paths?${query}`);
-      await new Promise(resolve => setImmediate(resolve));
-      now += 5001;
-      await request(app).get(`/paths?${query}`);
-      await figures.board('1h');
-      now += 5001;
+      now += 6001;
+      await freshBoard('1h');
       const { body } = await request(app).get(`/paths?${query}`);
       return (body as BoardResponse).rows;
     };
-    return { app, collector, rollup, board };
+    return { app, collector, board };
   }
 
   const byName = (rows: BoardRow[], name: string) =>
