@@ -77,8 +77,11 @@ export function loadContract(
   service: ServiceKind,
   folder = CONTRACTS,
 ): Contract {
-  const file = path.join(folder, `${service}-service`, 'openapi.yaml');
-  if (!existsSync(file)) throw new Error(`There is no contract ${file}`);
+  // Here the document of a service is in a folder of its own, in a rendered repository beside the catalogue.
+  const file = [`${service}-service/openapi.yaml`, 'openapi.yaml']
+    .map(name => path.join(folder, name))
+    .find(candidate => existsSync(candidate));
+  if (!file) throw new Error(`There is no openapi.yaml in ${folder}`);
   const document = parse(readFileSync(file, 'utf8'));
   const catalogue = parse(
     readFileSync(path.join(folder, 'problems.yaml'), 'utf8'),

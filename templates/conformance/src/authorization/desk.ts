@@ -33,7 +33,7 @@ export async function spender(
     card = {},
   }: SpenderOptions = {},
 ): Promise<Spender> {
-  const account = await client.expect(201, 'POST', '/v1/spend-accounts', {
+  const opened = await client.expect(201, 'POST', '/v1/spend-accounts', {
     body: {
       currency,
       creditLimit: funds,
@@ -44,12 +44,12 @@ export async function spender(
   const added = await client.expect(201, 'POST', '/v1/cards', {
     body: {
       token,
-      spendAccountId: account.id,
+      spendAccountId: opened.id,
       expiresOn: '2099-12-31',
       ...card,
     },
   });
-  return { account: account.id, card: added.id, token, currency };
+  return { account: opened.id, card: added.id, token, currency };
 }
 
 /** The body of a request for an authorization; a grocery shop in the US unless told otherwise. */

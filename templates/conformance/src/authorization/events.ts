@@ -20,18 +20,18 @@ function event(type: string, subject: string, data: unknown): any {
 /** The ledger tells a balance; version counts its entries. */
 export function balanceChanged(
   accountId: string,
-  posted: string,
+  balance: string,
   version: number,
 ): any {
   return event('balance.changed.v1', accountId, {
     accountId,
     currency: 'USD',
     normalSide: 'credit',
-    posted,
+    posted: balance,
     pending: '0',
-    available: posted,
+    available: balance,
     debitsPosted: '0',
-    creditsPosted: posted.startsWith('-') ? '0' : posted,
+    creditsPosted: balance.startsWith('-') ? '0' : balance,
     version,
   });
 }
