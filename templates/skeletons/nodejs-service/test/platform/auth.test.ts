@@ -85,8 +85,8 @@ describe('a bearer token', () => {
   });
 
   it.each<[string, () => Promise<string> | string]>([
-    ['expired', () => sign({ exp: now() - 31 })],
-    ['not valid yet', () => sign({ nbf: now() + 31 })],
+    ['expired', () => sign({ exp: now() - 120 })],
+    ['not valid yet', () => sign({ nbf: now() + 120 })],
     ['without an end', () => sign({ exp: undefined })],
     ['of another issuer', () => sign({ iss: 'https://evil.example/' })],
     ['for another service', () => sign({ aud: 'cards' })],
