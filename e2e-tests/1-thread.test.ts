@@ -5,6 +5,7 @@ import type {
   PathDetail,
 } from '../plugins/critical-paths-common/src/api';
 import type { ServiceStatus } from '../plugins/provisioning-common/src/api';
+import { publishedFiles, renderedFiles } from './published';
 import { accessible, api, enter, picture, saveStory } from './support';
 
 /**
@@ -163,6 +164,21 @@ test('a scaffold ends in a running, registered service', async () => {
   expect(status.state).toBe('healthy');
   const ready = await fetch(`${status.url}/readyz`);
   expect(ready.status).toBe(200);
+});
+
+test('what was published is what the template rig tests', async () => {
+  expect(await publishedFiles(page, service)).toEqual(
+    await renderedFiles('transaction-service-nodejs', {
+      name: service,
+      owner: 'group:default/ledger',
+      description: 'Keeps the books of the end-to-end test.',
+      businessModel: 'domain:default/payments',
+      criticalPathStep: {
+        criticalPath: `criticalpath:default/${PATH}`,
+        step: 'post',
+      },
+    }),
+  );
 });
 
 test('the catalog shows the service, its runtime, its API, its docs and its path', async () => {

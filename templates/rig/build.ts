@@ -8,15 +8,13 @@ import { TEMPLATES } from './templates';
 
 /** Settings of whoever runs the rig that would change the service under test. */
 const SERVICE_VARIABLES =
-  /^((TEST_|MIGRATION_)?DATABASE_.*|NODE_OPTIONS|PORT|HOST|LOG_LEVEL|WORKERS|EVENT_.*|AUTH_.*|NEW_RELIC_.*|ROCKET_.*|BACKSTAGE_.*|npm_.*)$/;
+  /^((TEST_|MIGRATION_)?DATABASE_.*|NODE_OPTIONS|PORT|HOST|LOG_LEVEL|WORKERS|EVENT_.*|AUTH_.*|NEW_RELIC_.*|ROCKET_.*|BACKSTAGE_.*)$/;
 
 /** All of the machine's settings (proxies, certificates, registries), none of a service. */
 function environment(): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(process.env).filter(
-      ([name]) =>
-        !SERVICE_VARIABLES.test(name) ||
-        /^npm_config_(registry|cafile|.*proxy)$/i.test(name),
+      ([name]) => !SERVICE_VARIABLES.test(name),
     ),
   ) as NodeJS.ProcessEnv;
 }

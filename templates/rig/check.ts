@@ -16,6 +16,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { startScaffolder } from './backend';
 import { buildAndRun } from './build';
+import { contractDrift } from './contracts';
 import { render } from './render';
 import { Report } from './report';
 import { selfTest } from './selfTest';
@@ -36,6 +37,9 @@ async function main(report: Report): Promise<void> {
   copyTemplates(TEMPLATES, root);
   const scaffolder = await startScaffolder();
   try {
+    await report.check('contracts: what is generated from them is', () =>
+      contractDrift(),
+    );
     await checkStatically(report, {
       root,
       scaffolder,

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { contractDrift } from './contracts';
 import { pipelineDrift } from './ci/generate';
 import type { Scaffolder } from './backend';
 import { lintTemplate } from './lint';
@@ -152,9 +151,6 @@ export async function checkStatically(
   try {
     await report.check('pipelines: are what pipeline.yaml gives', () =>
       equal(pipelineDrift(path.join(root, 'skeletons/ci')), [], 'what differs'),
-    );
-    await report.check('contracts: what is generated from them is', () =>
-      contractDrift(),
     );
     for (const template of templateNames(root)) {
       // A file that cannot even be read has no form.
