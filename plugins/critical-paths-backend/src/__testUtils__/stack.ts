@@ -170,7 +170,7 @@ export async function startStack(options: {
         const board = await figures.board(window);
         if (
           board.status.version === status.version &&
-          board.grid.to === signals.until()
+          board.grid.to >= signals.until()
         ) {
           return board;
         }

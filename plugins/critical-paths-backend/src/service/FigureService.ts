@@ -13,7 +13,8 @@ import type {
 } from '@rocket/plugin-critical-paths-common';
 import { toSummary, type BurnBook, type BurnSubject } from '../burn/BurnBook';
 import type { StoredMaintenance } from '../store/PolicyStore';
-import { measure, type BudgetService, type PathBudget } from './BudgetService';
+import { measure } from './budgetFigures';
+import type { BudgetService, PathBudget } from './BudgetService';
 import { measuredFeeds, type StepFeed } from './feeds';
 import { countsOf, isoOfMinute, seriesOf, signalsOf } from './figures';
 import type { PathDirectory, PathModel } from './PathDirectory';

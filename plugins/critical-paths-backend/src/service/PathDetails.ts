@@ -7,14 +7,14 @@ import {
 } from '@rocket/plugin-critical-paths-common';
 import { attributePath, attributedPath } from '../burn/attributePath';
 import { toAttribution, type BurnBook, type BurnSum } from '../burn/BurnBook';
-import { changeId, toChangeBurn } from '../burn/changeBurn';
 import type { ChangeStore, StoredChange } from '../changes/ChangeStore';
-import { summarizeIncidents, toMarker } from '../changes/incidents';
+import { summarizeIncidents } from '../changes/incidents';
 import { AttributionTotals } from '@rocket/plugin-critical-paths-common';
 import type { CriticalPathsSettings } from '../settings';
 import type { BurnStore } from '../store/BurnStore';
 import type { SignalStore } from '../store/SignalStore';
-import { measure, type BudgetService } from './BudgetService';
+import { measure } from './budgetFigures';
+import type { BudgetService } from './BudgetService';
 import { explain } from './explain';
 import {
   dataStatus,
@@ -23,19 +23,9 @@ import {
   stateOf,
   type StepFeed,
 } from './feeds';
-import {
-  allowedEventsOf,
-  subjectOf,
-  type Board,
-  type PathFigures,
-} from './FigureService';
-import {
-  isoOfMinute,
-  seriesOf,
-  signalsOf,
-  singleStep,
-  type FeedCells,
-} from './figures';
+import { subjectOf, type Board, type PathFigures } from './FigureService';
+import { seriesOf, signalsOf, singleStep, type FeedCells } from './figures';
+import { markersOf } from './markers';
 import { currentMaintenance, toBoardRow, toMaintenanceWindow } from './rows';
 import type { StoredSignals } from './StoredSignals';
 import { previousGrid, windowGrid, type Grid } from './windows';
@@ -313,47 +303,16 @@ export class PathDetails {
   ): Promise<ChangeMarker[]> {
     const { from, to: until } = board.grid;
     const pathRef = figures.resolved.path.entityRef;
-    const burns = new Map(
-      changes.some(change => change.kind === 'deployment')
-        ? (await this.#burns.listChangeBurns(pathRef, from)).map(burn => [
-            burn.changeId,
-            burn,
-          ])
-        : [],
+    const burns = changes.some(change => change.kind === 'deployment')
+      ? await this.#burns.listChangeBurns(pathRef, from)
+      : [];
+    return markersOf(
+      changes,
+      burns,
+      figures,
+      board.status.resets.get(pathRef),
+      { from, until },
     );
-    const allowed = allowedEventsOf(figures.budget);
-    const markers: ChangeMarker[] = changes.map(change => {
-      const burn = burns.get(changeId(change));
-      return {
-        ...toMarker(change),
-        ...(burn ? { burn: toChangeBurn(burn, allowed) } : {}),
-      };
-    });
-    for (const window of figures.maintenance) {
-      if (window.to > from && window.from < until) {
-        markers.push({
-          id: window.id,
-          kind: 'maintenance',
-          entityRef: pathRef,
-          title: `Planned downtime: ${window.reason}`,
-          at: isoOfMinute(window.from),
-          until: window.to <= until ? isoOfMinute(window.to) : undefined,
-          source: 'rocket',
-        });
-      }
-    }
-    const reset = board.status.resets.get(pathRef);
-    if (reset && reset.at >= from) {
-      markers.push({
-        id: reset.id,
-        kind: 'budget-reset',
-        entityRef: pathRef,
-        title: `Budget reset: ${reset.reason}`,
-        at: isoOfMinute(reset.at),
-        source: 'rocket',
-      });
-    }
-    return markers.sort((a, b) => (a.at < b.at ? -1 : 1));
   }
 
   /** Refs of the applications whose incidents some source has told. */

@@ -4,24 +4,19 @@ import type {
   LoggerService,
 } from '@backstage/backend-plugin-api';
 import { CATALOG_FILTER_EXISTS } from '@backstage/catalog-client';
-import {
-  parseEntityRef,
-  stringifyEntityRef,
-  type Entity,
-} from '@backstage/catalog-model';
+import { stringifyEntityRef, type Entity } from '@backstage/catalog-model';
 import { ServiceUnavailableError, toError } from '@backstage/errors';
 import type { CatalogService } from '@backstage/plugin-catalog-node';
 import {
   ANNOTATION_CRITICAL_PATH,
   indexComponents,
-  isEntityRef,
   parseCriticalPath,
   resolvePath,
   type ParsedCriticalPath,
   type ResolvedPath,
 } from '@rocket/plugin-critical-paths-common';
 
-import type { VisibleGroup } from './teams';
+import { GROUP_FIELDS, groupsOf, type VisibleGroup } from './teams';
 
 const PAGE_SIZE = 500;
 const COMPONENT_FIELDS = [
@@ -178,68 +173,18 @@ export class PathDirectory {
     credentials: BackstageCredentials,
   ): Promise<Map<string, VisibleGroup>> {
     return this.#ask(async () => {
-      const groups = new Map<string, VisibleGroup>();
-      const children = new Map<string, string>();
+      const entities: Entity[] = [];
       for await (const page of this.#options.catalog.streamEntities(
         {
           filter: { kind: 'Group' },
-          fields: [
-            'kind',
-            'metadata.namespace',
-            'metadata.name',
-            'metadata.title',
-            'spec.profile.displayName',
-            'spec.parent',
-            'spec.children',
-          ],
+          fields: GROUP_FIELDS,
           pageSize: PAGE_SIZE,
         },
         { credentials },
       )) {
-        for (const entity of page) {
-          const entityRef = stringifyEntityRef(entity);
-          const complete = (ref: unknown) =>
-            typeof ref === 'string' && isEntityRef(ref)
-              ? stringifyEntityRef(
-                  parseEntityRef(ref, {
-                    defaultKind: 'group',
-                    defaultNamespace: entity.metadata.namespace,
-                  }),
-                )
-              : undefined;
-          const spec = entity.spec as
-            | {
-                parent?: unknown;
-                children?: unknown;
-                profile?: { displayName?: string };
-              }
-            | undefined;
-          groups.set(entityRef, {
-            entityRef,
-            title:
-              spec?.profile?.displayName ??
-              entity.metadata.title ??
-              entity.metadata.name,
-            parent: complete(spec?.parent),
-          });
-          for (const child of Array.isArray(spec?.children)
-            ? spec!.children
-            : []) {
-            const ref = complete(child);
-            if (ref !== undefined) {
-              children.set(ref, entityRef);
-            }
-          }
-        }
+        entities.push(...page);
       }
-      // A group may name what is above it or what is below it.
-      for (const [child, parent] of children) {
-        const group = groups.get(child);
-        if (group && group.parent === undefined) {
-          group.parent = parent;
-        }
-      }
-      return groups;
+      return groupsOf(entities);
     });
   }
 

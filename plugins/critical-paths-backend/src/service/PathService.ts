@@ -1,13 +1,11 @@
 import type { BackstageCredentials } from '@backstage/backend-plugin-api';
 import { NotFoundError } from '@backstage/errors';
 import {
-  evaluateObjective,
   type BoardResponse,
   type BoardRow,
   type BoardSignal,
   type BoardWindow,
   type ComponentPathsResponse,
-  type HistoryMonth,
   type HistoryResponse,
   type PathDetail,
   type PathState,
@@ -15,17 +13,11 @@ import {
   type TeamsResponse,
 } from '@rocket/plugin-critical-paths-common';
 import type { CriticalPathsSettings } from '../settings';
-import { coveredMinutes } from '../store/ranges';
-import { measure } from './BudgetService';
+import { measure } from './budgetFigures';
 import { measuredFeeds } from './feeds';
 import type { Board, FigureService, PathFigures } from './FigureService';
-import {
-  countsOf,
-  isoOfMinute,
-  latencyErrorOf,
-  observedMinutes,
-  signalsOfCounts,
-} from './figures';
+import { isoOfMinute } from './figures';
+import { historyMonths, monthStart } from './history';
 import type { PathDetails } from './PathDetails';
 import type { PathDirectory } from './PathDirectory';
 import { toBoardRow } from './rows';
@@ -185,61 +177,19 @@ export class PathService {
     const { board, figures } = await this.#find(pathRef, '24h', credentials);
     const { resolved, feeds } = figures;
     const { to: until } = board.grid;
-    const today = new Date(until * 60_000);
-    const startOf = (back: number) =>
-      Date.UTC(today.getUTCFullYear(), today.getUTCMonth() - back, 1) / 60_000;
-    const grid = historyGrid(startOf(months - 1), until);
     const steps = measuredFeeds(resolved, feeds);
-    const measured = measure(
-      resolved,
-      steps,
-      await this.#signals.cells(steps.flat(), grid, 'detail'),
-    );
-    const downtime = this.#signals.downtime(pathRef);
-    const result: HistoryMonth[] = [];
-    for (let back = 0; back < months; back++) {
-      const from = startOf(back);
-      const to = Math.min(back === 0 ? until : startOf(back - 1), until);
-      const first = grid.starts.findIndex(start => start >= from);
-      const last = grid.starts.findIndex(start => start >= to);
-      const { counts, missing } = countsOf(
-        measured,
-        first,
-        last === -1 ? grid.starts.length : last,
-      );
-      const observed = observedMinutes(measured.steps[0].feeds, from, to);
-      if (first === -1 || (observed === 0 && counts.valid === 0)) {
-        continue;
-      }
-      const maintenanceMinutes = coveredMinutes(downtime, from, to);
-      result.push({
-        month: isoOfMinute(from).slice(0, 7),
-        from: isoOfMinute(from),
-        to: isoOfMinute(to),
-        observed: Math.min(
-          1,
-          observed / Math.max(1, to - from - maintenanceMinutes),
-        ),
-        signals: signalsOfCounts(counts, observed, latencyErrorOf(measured)),
-        objectives: resolved.path.objectives.map((objective, index) => {
-          const { actual, met, budgetRemaining } = evaluateObjective(
-            objective,
-            counts,
-            observed,
-            {
-              maintenanceMinutes,
-              windowMinutes: to - from,
-              missingSteps: objective.sli === 'availability' ? missing : [],
-            },
-          );
-          return { objective: index, actual, met, budgetRemaining };
-        }),
-      });
-    }
+    const grid = historyGrid(monthStart(until, months - 1), until);
+    const cells = await this.#signals.cells(steps.flat(), grid, 'detail');
     return {
       entityRef: pathRef,
       generatedAt: new Date(this.#now()).toISOString(),
-      months: result,
+      months: historyMonths(
+        resolved.path.objectives,
+        measure(resolved, steps, cells),
+        grid,
+        this.#signals.downtime(pathRef),
+        months,
+      ),
     };
   }
 

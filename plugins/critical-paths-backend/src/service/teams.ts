@@ -1,5 +1,11 @@
 import {
+  parseEntityRef,
+  stringifyEntityRef,
+  type Entity,
+} from '@backstage/catalog-model';
+import {
   addHistogram,
+  isEntityRef,
   mostUrgent,
   type BoardRow,
   type PathState,
@@ -15,6 +21,63 @@ export interface VisibleGroup {
   title: string;
   /** Ref of the group above. */
   parent?: string;
+}
+
+/** The fields of a Group that {@link groupsOf} reads. */
+export const GROUP_FIELDS = [
+  'kind',
+  'metadata.namespace',
+  'metadata.name',
+  'metadata.title',
+  'spec.profile.displayName',
+  'spec.parent',
+  'spec.children',
+];
+
+/** Groups by ref. A group may name the one above it, or those below it. */
+export function groupsOf(entities: Entity[]): Map<string, VisibleGroup> {
+  const groups = new Map<string, VisibleGroup>();
+  const parents = new Map<string, string>();
+  for (const entity of entities) {
+    const entityRef = stringifyEntityRef(entity);
+    const complete = (ref: unknown) =>
+      typeof ref === 'string' && isEntityRef(ref)
+        ? stringifyEntityRef(
+            parseEntityRef(ref, {
+              defaultKind: 'group',
+              defaultNamespace: entity.metadata.namespace,
+            }),
+          )
+        : undefined;
+    const spec = entity.spec as
+      | {
+          parent?: unknown;
+          children?: unknown;
+          profile?: { displayName?: string };
+        }
+      | undefined;
+    groups.set(entityRef, {
+      entityRef,
+      title:
+        spec?.profile?.displayName ??
+        entity.metadata.title ??
+        entity.metadata.name,
+      parent: complete(spec?.parent),
+    });
+    for (const child of Array.isArray(spec?.children) ? spec.children : []) {
+      const ref = complete(child);
+      if (ref !== undefined) {
+        parents.set(ref, entityRef);
+      }
+    }
+  }
+  for (const [child, parent] of parents) {
+    const group = groups.get(child);
+    if (group && group.parent === undefined) {
+      group.parent = parent;
+    }
+  }
+  return groups;
 }
 
 /** The states from the worst to the best, as the boards sort them. */
