@@ -1,8 +1,10 @@
+import { authorizationSuite } from './authorization';
 import type { Check, Context } from './checks';
 import { Client } from './client';
-import { loadContract } from './contract';
+import { loadContract, type ServiceKind } from './contract';
 import { Coverage, exemptions } from './coverage';
 import { ConformanceError } from './expect';
+import { FakeAuthorizations } from './testing/FakeAuthorizations';
 import { FakeLedger } from './testing/FakeLedger';
 import { transactionSuite } from './transaction';
 
@@ -17,18 +19,31 @@ const settings = {
   patience: 4_000,
   maxOutboxAge: 60,
 };
-const contract = loadContract('transaction');
+const contracts = {
+  transaction: loadContract('transaction'),
+  authorization: loadContract('authorization'),
+};
+const suites = {
+  transaction: transactionSuite,
+  authorization: authorizationSuite,
+};
+const services = {
+  transaction: FakeLedger,
+  authorization: FakeAuthorizations,
+};
 
 /** Runs checks against a service with these bugs; gives what failed. */
 async function failures(
+  service: ServiceKind,
   bugs: string[],
   checks: Check[],
   after?: (context: Context) => void,
 ): Promise<string[]> {
-  const ledger = new FakeLedger(contract, new Set(bugs));
+  const contract = contracts[service];
+  const fake = new services[service](contract, new Set(bugs));
   const failed: string[] = [];
   try {
-    const base = await ledger.http.listen();
+    const base = await fake.http.listen();
     const client = new Client({ base, contract, coverage: new Coverage() });
     const context: Context = { client, settings };
     for (const check of checks) {
@@ -49,41 +64,56 @@ async function failures(
     }
     after?.(context);
   } finally {
-    await ledger.close();
+    await fake.close();
   }
   return failed;
 }
 
-describe('a right transaction service', () => {
-  it('passes every check, and every status is seen', async () => {
-    const failed = await failures([], transactionSuite, ({ client }) => {
-      const exempt = exemptions(contract, {
-        authenticated: false,
-        drained: false,
-      });
-      expect(client.coverage.missing(contract, exempt)).toEqual([]);
-    });
-    expect(failed).toEqual([]);
-  }, 120_000);
+const notSeen = ({ client }: Context) =>
+  client.coverage.missing(
+    client.contract,
+    exemptions(client.contract, { authenticated: false, drained: false }),
+  );
 
-  it('is not covered when a check is left out', async () => {
-    const without = transactionSuite.filter(
-      check => check.group === 'operations' || check.group === 'accounts',
-    );
-    await failures([], without, ({ client }) => {
-      const exempt = exemptions(contract, {
-        authenticated: false,
-        drained: false,
-      });
-      expect(client.coverage.missing(contract, exempt)).toEqual(
-        expect.arrayContaining([
-          'receiveEvent (POST /v1/events) never answered 202',
-          'openAccount (POST /v1/accounts) never answered 413',
-        ]),
+describe.each(['transaction', 'authorization'] as const)(
+  'a right %s service',
+  service => {
+    it('passes every check, and every status is seen', async () => {
+      const failed = await failures(service, [], suites[service], context =>
+        expect(notSeen(context)).toEqual([]),
       );
-    });
-  }, 120_000);
-});
+      expect(failed).toEqual([]);
+    }, 120_000);
+
+    it('is not covered when checks are left out', async () => {
+      const few = suites[service].filter(check => check.group === 'operations');
+      await failures(service, [], few, context => {
+        expect(notSeen(context).length).toBeGreaterThan(50);
+        expect(notSeen(context)).toContain(
+          'receiveEvent (POST /v1/events) never answered 202',
+        );
+      });
+    }, 120_000);
+  },
+);
+
+/** With the bug, the checks of the group say so, and nothing else of theirs breaks. */
+async function isFound(
+  service: ServiceKind,
+  bug: string,
+  heading: string,
+): Promise<void> {
+  // Invariants look at what was written before.
+  const before = service === 'transaction' ? 'transactions' : 'life cycle';
+  const needed = /at the end/.test(heading) ? [before, heading] : [heading];
+  const failed = await failures(
+    service,
+    [bug],
+    suites[service].filter(check => needed.includes(check.group)),
+  );
+  expect(failed.filter(line => line.startsWith(`${heading}:`))).not.toEqual([]);
+  expect(failed.filter(line => line.includes('BROKEN'))).toEqual([]);
+}
 
 describe('a wrong transaction service is found:', () => {
   // What is wrong, and the group of checks that finds it.
@@ -139,22 +169,41 @@ describe('a wrong transaction service is found:', () => {
     ['no idempotency', 'properties'],
     ['rest stays held', 'properties'],
     ['unlocked funds', 'concurrency'],
+  ])('%s (%s)', (bug, heading) => isFound('transaction', bug, heading), 60_000);
+});
+
+describe('a wrong authorization service is found:', () => {
+  it.each([
+    ['declines as errors', 'decisions'],
+    ['funds not checked', 'decisions'],
+    ['holds not counted', 'decisions'],
+    ['frozen cards pay', 'decisions'],
+    ['no daily limit', 'decisions'],
+    ['each message anew', 'decisions'],
+    ['no tips', 'life cycle'],
+    ['captures without limit', 'life cycle'],
+    ['late captures refused', 'life cycle'],
+    ['rest stays held', 'life cycle'],
+    ['reversed too often', 'life cycle'],
+    ['expiry keeps the hold', 'life cycle'],
+    ['early reversals forgotten', 'life cycle'],
+    ['events with gaps', 'invariants at the end'],
+    ['lost updates', 'cards, accounts and rules'],
+    ['the candidate decides', 'cards, accounts and rules'],
+    ['old balances win', 'events'],
+    ['captures counted twice', 'events'],
+    ['no idempotency', 'idempotency'],
+    ['idempotency races', 'idempotency'],
+    ['holds not counted', 'concurrency'],
+    ['captures without limit', 'properties'],
+    ['rest stays held', 'properties'],
+    ['no tips', 'properties'],
+    ['expiry keeps the hold', 'properties'],
+    ['HTML errors', 'faults'],
+    ['another API', 'operations'],
   ])(
     '%s (%s)',
-    async (bug, group) => {
-      // Invariants and replays look at what was written before.
-      const needed = /at the end/.test(group)
-        ? ['transactions', group]
-        : [group];
-      const failed = await failures(
-        [bug],
-        transactionSuite.filter(check => needed.includes(check.group)),
-      );
-      expect(failed.filter(line => line.startsWith(`${group}:`))).not.toEqual(
-        [],
-      );
-      expect(failed.filter(line => line.includes('BROKEN'))).toEqual([]);
-    },
+    (bug, heading) => isFound('authorization', bug, heading),
     60_000,
   );
 });

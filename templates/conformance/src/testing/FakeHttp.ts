@@ -7,7 +7,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import Ajv2020 from 'ajv/dist/2020';
+import Ajv2020, { type ValidateFunction } from 'ajv/dist/2020';
 import addFormats from 'ajv-formats';
 import { resolve, type Contract, type Operation } from '../contract';
 
@@ -78,6 +78,7 @@ export class FakeHttp {
     coerceTypes: true,
     useDefaults: true,
   });
+  readonly #validators = new Map<unknown, ValidateFunction>();
   readonly #decisions = new Map<string, Decision>();
   readonly #counts = new Map<string, number>();
   readonly #server: Server;
@@ -394,35 +395,41 @@ export class FakeHttp {
       query: Object.fromEntries(
         new URLSearchParams(request.url!.split('?')[1] ?? ''),
       ),
+      header: { ...request.headers },
     };
     for (const reference of spec.parameters ?? []) {
       const parameter = resolve(this.#contract.document, reference);
       const part = given[parameter.in];
       if (!part) continue;
-      if (part[parameter.name] === undefined) {
+      const name =
+        parameter.in === 'header'
+          ? parameter.name.toLowerCase()
+          : parameter.name;
+      if (part[name] === undefined) {
         if (parameter.schema.default !== undefined)
-          part[parameter.name] = parameter.schema.default;
+          part[name] = parameter.schema.default;
         continue;
       }
-      const holder = { value: part[parameter.name] };
-      if (
-        !this.#text.validate(
-          {
-            type: 'object',
-            properties: {
-              value: resolve(this.#contract.document, parameter.schema),
-            },
-          },
-          holder,
-        )
-      )
+      const holder = { value: part[name] };
+      if (!this.#validatorOf(parameter)(holder))
         throw new Refusal(
           'validation-failed',
           `#/${parameter.in}/${parameter.name}`,
         );
-      part[parameter.name] = holder.value;
+      part[name] = holder.value;
     }
     return { params: given.path, query: given.query };
+  }
+
+  /** Validators of parameters; making one takes longer than a request. */
+  #validatorOf(parameter: any): ValidateFunction {
+    let validate = this.#validators.get(parameter);
+    if (!validate) {
+      const value = resolve(this.#contract.document, parameter.schema);
+      validate = this.#text.compile({ type: 'object', properties: { value } });
+      this.#validators.set(parameter, validate);
+    }
+    return validate;
   }
 
   #page(pathname: string): Reply | undefined {
