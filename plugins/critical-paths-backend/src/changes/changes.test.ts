@@ -297,7 +297,19 @@ describe.each(databases.eachSupportedId())('changes on %p', databaseId => {
     expect(await told({ startTime: NOW + 300 })).toBe(0);
     expect(await told({ startTime: NOW + 300 })).toBe(0);
     // Another version, another application, a redeployment: not the same.
-    expect(await told({ version: '1.4.3', externalId: 'y2' })).toBe(1);
+    expect(
+      await store.saveChanges(
+        [
+          deployment({ source: 'newrelic', externalId: 'y' }),
+          deployment({
+            source: 'newrelic',
+            externalId: 'y2',
+            version: '1.4.3',
+          }),
+        ],
+        NOW,
+      ),
+    ).toBe(1);
     expect(await told({ entityRef: NOTIFY })).toBe(1);
     expect(await told({ startTime: NOW + HOUR, externalId: 'y3' })).toBe(1);
     expect(ids(await list({ entityRefs: [LEDGER] }))).toEqual([

@@ -114,7 +114,7 @@ describe('routes of changes', () => {
     [{ at: 'yesterday' }, /at must be a time/],
     [{ until: '2026-03-10T10:00:00Z' }, /until must not be before/],
     [{ title: '' }, /title must be a text/],
-    [{ url: 'javascript:x' }, /url must be an http/],
+    [{ url: 'ftp://x.example' }, /url must be an http/],
     [{ more: 1 }, /more/],
   ])('refuses %j', async (over, message) => {
     const { status, body } = await post('/service/changes', {
