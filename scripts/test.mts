@@ -81,17 +81,38 @@ async function unit(): Promise<Count> {
         NODE_OPTIONS: '--max-old-space-size=6144',
       },
     );
-    if (!existsSync(output)) return { passed: 0, failed: 1 };
-    const report = JSON.parse(readFileSync(output, 'utf8'));
-    // A suite that does not even load has no failed test of its own.
-    const failed = report.numFailedTests + report.numRuntimeErrorTestSuites;
-    return {
-      passed: report.numPassedTests,
-      failed: failed || (code === 0 ? 0 : 1),
-    };
+    return jestCount(output, code);
   } finally {
     await postgres.stop();
   }
+}
+
+/** What Jest wrote to `output` before it ended with `code`. */
+function jestCount(output: string, code: number): Count {
+  if (!existsSync(output)) return { passed: 0, failed: 1 };
+  const report = JSON.parse(readFileSync(output, 'utf8'));
+  // A suite that does not even load has no failed test of its own.
+  const failed = report.numFailedTests + report.numRuntimeErrorTestSuites;
+  return {
+    passed: report.numPassedTests,
+    failed: failed || (code === 0 ? 0 : 1),
+  };
+}
+
+/** The steps of the templates alone, in contexts of their own; the unit tests hold them too. */
+async function actions(): Promise<Count> {
+  const output = results('jest-actions.json');
+  rmSync(output, { force: true });
+  const code = await run('yarn', [
+    'workspace',
+    '@rocket/plugin-scaffolder-backend-module-rocket',
+    'test',
+    '--watchAll=false',
+    '--testTimeout=60000',
+    '--json',
+    `--outputFile=${output}`,
+  ]);
+  return jestCount(output, code);
 }
 
 /** Runs a command that ends with `N passed, N failed` and takes its count. */
@@ -208,20 +229,24 @@ const PARTS: Record<string, () => Promise<Count>> = {
       ]),
     ]),
   unit,
-  templates: () =>
-    counting([...NODE_TRANSFORM, join(ROOT, 'templates/rig/check.ts')]),
+  templates: async () =>
+    add([
+      ...(parts.includes('unit') ? [] : [await actions()]),
+      await counting([...NODE_TRANSFORM, join(ROOT, 'templates/rig/check.ts')]),
+    ]),
   e2e,
 };
 
+const asked = process.argv.slice(2);
+const parts = asked.length ? asked : Object.keys(PARTS);
+
 async function main() {
-  const asked = process.argv.slice(2);
   const unknown = asked.find(part => !(part in PARTS));
   if (unknown)
     throw new Failure(
       `There is no test part '${unknown}'.`,
       `There are: ${Object.keys(PARTS).join(', ')}.`,
     );
-  const parts = asked.length ? asked : Object.keys(PARTS);
 
   const counts: { part: string; count: Count; time: string }[] = [];
   for (const part of parts) {
