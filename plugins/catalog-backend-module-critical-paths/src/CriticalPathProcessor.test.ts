@@ -110,6 +110,16 @@ describe('CriticalPathProcessor', () => {
       'spec.objectives[0].windowDays must be 1, 7, 28 or 30, was 14',
     ],
     [
+      'an aggregation that there is not',
+      e => (e.spec.aggregation = 'average'),
+      'spec.aggregation must be measured, serial, weighted or worst, was "average"',
+    ],
+    [
+      'a weight that nothing looks at',
+      e => (e.spec.steps[0].weight = 3),
+      'spec.steps[0].weight must be left out unless spec.aggregation is weighted, was 3',
+    ],
+    [
       'latency without a threshold',
       e => delete e.spec.objectives[1].thresholdMs,
       'spec.objectives[1].thresholdMs must be a number of milliseconds above 0 for a latency objective, was missing',

@@ -10,6 +10,7 @@ import {
   taskCreatePermission,
   taskReadPermission,
 } from '@backstage/plugin-scaffolder-common/alpha';
+import { criticalPathsPolicyManagePermission } from '@rocket/plugin-critical-paths-common';
 import { RocketPermissionPolicy } from './policy';
 
 const user = { credentials: mockCredentials.user('user:default/ann') } as any;
@@ -75,8 +76,11 @@ describe('RocketPermissionPolicy', () => {
     },
   );
 
-  it('keeps the registration of locations to administrators, by group', async () => {
-    const query = { permission: catalogLocationCreatePermission };
+  it.each([
+    catalogLocationCreatePermission,
+    criticalPathsPolicyManagePermission,
+  ])('keeps $name to administrators, by group', async permission => {
+    const query = { permission };
     await expect(member.handle(query, user)).resolves.toEqual({
       result: AuthorizeResult.DENY,
     });

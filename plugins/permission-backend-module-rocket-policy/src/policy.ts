@@ -28,12 +28,15 @@ import {
   RESOURCE_TYPE_SCAFFOLDER_TASK,
   templateManagementPermission,
 } from '@backstage/plugin-scaffolder-common/alpha';
+import { criticalPathsPolicyManagePermission } from '@rocket/plugin-critical-paths-common';
 
 /** Permissions for administrators alone. */
 const ADMINISTRATION = [
   catalogLocationCreatePermission,
   catalogLocationDeletePermission,
   templateManagementPermission,
+  // What a path loses is not its own team's to declare away.
+  criticalPathsPolicyManagePermission,
 ];
 
 /**
