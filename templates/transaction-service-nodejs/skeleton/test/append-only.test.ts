@@ -39,15 +39,7 @@ const LEDGER = [
   'pending_entry',
   'audit_chain',
 ];
-const TABLES = [
-  ...LEDGER,
-  'currency',
-  'account_balance',
-  'account_opening',
-  'idempotency',
-  'spent_key',
-  'pending_due',
-];
+const TABLES = [...LEDGER, 'currency', 'account_balance', 'account_opening', 'idempotency', 'spent_key', 'pending_due'];
 /** A column of each that an UPDATE may name. */
 const COLUMNS: Record<string, string> = {
   account: 'created_at',

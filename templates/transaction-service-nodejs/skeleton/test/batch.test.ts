@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { legs, startHarness, type Harness } from './support/harness.ts';
+import { findViolations } from './support/invariants.ts';
 
 let service: Harness;
 beforeAll(async () => {
@@ -82,7 +83,10 @@ describe('POST /v1/transactions:batch', () => {
 
   it('takes 500 items and more than 64 KiB', async () => {
     const { account, bank } = await service.funded('499');
-    const items = Array.from({ length: 500 }, () => ({ legs: legs(account, bank, '1'), metadata: { a: 'x'.repeat(200) } }));
+    const items = Array.from({ length: 500 }, () => ({
+      legs: legs(account, bank, '1'),
+      metadata: { a: 'x'.repeat(200) },
+    }));
     const { status, body } = await send(items);
     expect(status).toBe(200);
     expect(results(body)).toEqual([...Array.from({ length: 499 }, () => 201), 'insufficient-funds']);
@@ -121,4 +125,8 @@ describe('POST /v1/transactions:batch', () => {
     expect(answers.flatMap(({ body }) => results(body)).every(result => result === 201)).toBe(true);
     expect(BigInt(await service.balance(a)) + BigInt(await service.balance(b))).toBe(20_000n);
   });
+});
+
+it('leaves the ledger in order', async () => {
+  expect(await findViolations(process.env.SERVICE_OWNER_URL!)).toEqual([]);
 });

@@ -32,7 +32,10 @@ const away = () => new ProblemError('database-unavailable', 'away');
 type Call = { names: string[]; waiting: Waiting; answer(): void };
 
 /** A database that answers when told to. `broken` throws in place of an answer. */
-function setUp(options: Partial<BatcherOptions> = {}, broken: (names: string[], waiting: Waiting) => PostResult[] | void = () => {}) {
+function setUp(
+  options: Partial<BatcherOptions> = {},
+  broken: (names: string[], waiting: Waiting) => PostResult[] | void = () => {},
+) {
   const calls: Call[] = [];
   const batcher = new Batcher({
     flushers: 2,
@@ -77,7 +80,9 @@ function setUp(options: Partial<BatcherOptions> = {}, broken: (names: string[], 
 
 const outcomes = async (promises: Promise<PostResult>[]) =>
   (await Promise.allSettled(promises)).map(result =>
-    result.status === 'fulfilled' ? result.value.state : ((result.reason as ProblemError).code ?? (result.reason as Error).message),
+    result.status === 'fulfilled'
+      ? result.value.state
+      : ((result.reason as ProblemError).code ?? (result.reason as Error).message),
   );
 
 describe('Batcher', () => {
@@ -110,7 +115,13 @@ describe('Batcher', () => {
 
   it('keeps a batch request whole, and sends one that is larger than a statement alone', async () => {
     const { batcher, calls, turn, add, answerAll } = setUp({ flushers: 1, queueLimit: 100 });
-    const all = [...add('a'), batcher.add(request('big', 9)), ...add('b'), batcher.add(request('pair', 2)), ...add('c', 'd')];
+    const all = [
+      ...add('a'),
+      batcher.add(request('big', 9)),
+      ...add('b'),
+      batcher.add(request('pair', 2)),
+      ...add('c', 'd'),
+    ];
     await turn();
     await answerAll();
     expect(calls.map(call => call.names)).toEqual([['a'], ['big'], ['b', 'pair', 'c'], ['d']]);
@@ -120,7 +131,11 @@ describe('Batcher', () => {
   it('refuses what is beyond its bound with a time to come back, and takes more when there is room', async () => {
     const { batcher, turn, add, answerAll } = setUp({ flushers: 1, queueLimit: 3 });
     const taken = add('a', 'b', 'c');
-    await expect(batcher.add(request('d'))).rejects.toMatchObject({ code: 'overloaded', status: 503, retryAfterSeconds: 1 });
+    await expect(batcher.add(request('d'))).rejects.toMatchObject({
+      code: 'overloaded',
+      status: 503,
+      retryAfterSeconds: 1,
+    });
     expect(batcher.waiting).toBe(3);
     await turn();
     const more = batcher.add(request('e'));

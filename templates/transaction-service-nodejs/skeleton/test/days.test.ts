@@ -74,7 +74,9 @@ describe('days that are over', () => {
     const oldest = await postedAgo(10, bank, account, 70);
     await postedAgo(9, bank, account, 30);
     const held = uuidv7(Date.now() - 9 * DAY);
-    await database.owner.query(`INSERT INTO pending_due (txn_id, expires_at) VALUES ($1, now() + interval '1 day')`, [held]);
+    await database.owner.query(`INSERT INTO pending_due (txn_id, expires_at) VALUES ($1, now() + interval '1 day')`, [
+      held,
+    ]);
     await service.transfer(account, bank, '25');
 
     const drop = (ago: number) => database.owner.query('SELECT ledger_drop_day($1)', [dayOf(ago)]);
@@ -83,7 +85,9 @@ describe('days that are over', () => {
     await expect(drop(10)).rejects.toThrow(/not sealed yet/);
     await seal();
     // Stops at the day that must stay, with the reason; what was dropped before stays dropped.
-    await expect(purge(database.migrationUrl, 5, 3_000)).rejects.toThrow(/1 pending transactions that are neither posted nor voided/);
+    await expect(purge(database.migrationUrl, 5, 3_000)).rejects.toThrow(
+      /1 pending transactions that are neither posted nor voided/,
+    );
     expect((await service.get(`/v1/transactions/${oldest}`)).status).toBe(404);
     await database.owner.query('DELETE FROM pending_due WHERE txn_id = $1', [held]);
     const dropped = await purge(database.migrationUrl, 5, 3_000);
@@ -97,7 +101,8 @@ describe('days that are over', () => {
     expect(now).toMatchObject({ posted: '80', version: 4 });
     expect((await service.get(`/v1/accounts/${account}/entries`)).body.items).toHaveLength(2);
     // What is still known can be asked for; what is not is said to be unknown.
-    const at = async (moment: string) => service.get(`/v1/accounts/${account}/balance?at=${encodeURIComponent(moment)}`);
+    const at = async (moment: string) =>
+      service.get(`/v1/accounts/${account}/balance?at=${encodeURIComponent(moment)}`);
     expect((await at(`${dayOf(8)}T12:00:00Z`)).body).toMatchObject({ posted: '100', version: 2 });
     expect((await at(`${dayOf(9)}T00:00:00Z`)).body).toMatchObject({
       code: 'validation-failed',
@@ -117,7 +122,10 @@ describe('a day without partitions', () => {
   it('is added by the first posting that needs it, and by the worker for the days to come', async () => {
     const { account, bank } = await service.funded('10');
     const days = async () =>
-      Number((await database.owner.query(`SELECT count(*) FROM pg_inherits WHERE inhparent = 'txn'::regclass`)).rows[0].count);
+      Number(
+        (await database.owner.query(`SELECT count(*) FROM pg_inherits WHERE inhparent = 'txn'::regclass`)).rows[0]
+          .count,
+      );
     const before = await days();
     for (let ago = 1; ago >= -7; ago--) {
       // As if nothing had made them: the test is older than any partition.
@@ -162,7 +170,10 @@ describe('a replica with a wrong clock', () => {
 
 describe('a repetition after the answers were forgotten', () => {
   const age = (key: string, hours: number) =>
-    database.admin.query(`UPDATE idempotency SET created_at = now() - make_interval(hours => $2) WHERE key = $1`, [key, hours]);
+    database.admin.query(`UPDATE idempotency SET created_at = now() - make_interval(hours => $2) WHERE key = $1`, [
+      key,
+      hours,
+    ]);
   const forget = async () => {
     const { rows } = await database.owner.query('SELECT idempotency_purge(72, 1000) AS n');
     return rows[0].n as number;
@@ -192,7 +203,11 @@ describe('a repetition after the answers were forgotten', () => {
     for (const again of [
       await service.transfer(account, bank, '1', key),
       await service.transfer(account, bank, '2', key),
-      await service.post('/v1/transactions:batch', { items: [{ legs: legs(account, bank, '1') }] }, { 'idempotency-key': key }),
+      await service.post(
+        '/v1/transactions:batch',
+        { items: [{ legs: legs(account, bank, '1') }] },
+        { 'idempotency-key': key },
+      ),
       await service.post('/v1/accounts', { name: 'x', kind: 'asset', currency: 'USD' }, { 'idempotency-key': key }),
     ]) {
       expect(again).toMatchObject(expired);
@@ -227,7 +242,9 @@ describe('a repetition after the answers were forgotten', () => {
     await service.transfer(account, bank, '1', spent);
     await age(spent, 80);
     await forget();
-    const answers = await Promise.all([randomUUID(), spent, randomUUID()].map(key => service.transfer(account, bank, '1', key)));
+    const answers = await Promise.all(
+      [randomUUID(), spent, randomUUID()].map(key => service.transfer(account, bank, '1', key)),
+    );
     expect(answers.map(({ status }) => status)).toEqual([201, 422, 201]);
     expect(await service.balance(account)).toBe('97');
   });

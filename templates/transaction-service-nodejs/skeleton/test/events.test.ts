@@ -33,7 +33,13 @@ describe('authorization.captured.v1', () => {
       ...recorded,
       id: randomUUID(),
       subject: authorizationId,
-      data: { ...recorded.data, authorizationId, ledgerAccountId: account, amount: { value, currency: 'USD' }, ...data },
+      data: {
+        ...recorded.data,
+        authorizationId,
+        ledgerAccountId: account,
+        amount: { value, currency: 'USD' },
+        ...data,
+      },
     };
   }
 
@@ -77,7 +83,10 @@ describe('authorization.captured.v1', () => {
   it('is not taken while it is refused, and is posted when the reason is gone', async () => {
     const { account, bank } = await service.funded('10');
     const event = captured(account, '30');
-    expect(await service.post('/v1/events', event)).toMatchObject({ status: 422, body: { code: 'insufficient-funds' } });
+    expect(await service.post('/v1/events', event)).toMatchObject({
+      status: 422,
+      body: { code: 'insufficient-funds' },
+    });
     await service.transfer(bank, account, '50');
     expect((await service.post('/v1/events', event)).status).toBe(202);
     expect(await service.balance(account)).toBe('30');
@@ -86,7 +95,12 @@ describe('authorization.captured.v1', () => {
   it.each([
     ['an account that is not there', () => captured(randomUUID(), '1'), 422, 'account-unknown'],
     ['no account', () => captured(null, '1'), 400, 'validation-failed'],
-    ['a currency without a settlement account', () => captured(randomUUID(), '1', { amount: { value: '1', currency: 'EUR' } }), 422, 'account-unknown'],
+    [
+      'a currency without a settlement account',
+      () => captured(randomUUID(), '1', { amount: { value: '1', currency: 'EUR' } }),
+      422,
+      'account-unknown',
+    ],
     ['a wrong amount', () => captured(randomUUID(), '0'), 400, 'validation-failed'],
   ] as const)('with %s is refused', async (_name, event, status, code) => {
     expect(await service.post('/v1/events', event())).toMatchObject({ status, body: { code } });
@@ -101,7 +115,11 @@ it('everything that is told keeps the schema of its type, in the order in which 
   await service.post(`/v1/transactions/${id}/reversal`, { amount: { value: '4', currency: 'USD' } });
   const [held, other] = [
     await service.post('/v1/transactions', { legs: legs(account, bank, '20'), pending: { expiresAt } }),
-    await service.post('/v1/transactions', { legs: legs(account, bank, '5'), pending: { expiresAt }, externalRef: 'x' }),
+    await service.post('/v1/transactions', {
+      legs: legs(account, bank, '5'),
+      pending: { expiresAt },
+      externalRef: 'x',
+    }),
   ];
   await service.post(`/v1/transactions/${held.body.id}/post`, {});
   await service.post(`/v1/transactions/${other.body.id}/void`, {});
@@ -133,7 +151,9 @@ it('everything that is told keeps the schema of its type, in the order in which 
   const told = rows.filter(row => row.topic === 'transactions').at(-1);
   const { reversal: _r, resolution: _s, ...read } = (await service.get(`/v1/transactions/${told.payload.id}`)).body;
   expect(told.payload).toEqual(read);
-  const balances = rows.filter(row => row.aggregate_id === account).map(({ payload }) => [payload.posted, payload.pending, payload.version]);
+  const balances = rows
+    .filter(row => row.aggregate_id === account)
+    .map(({ payload }) => [payload.posted, payload.pending, payload.version]);
   expect(balances).toEqual([
     ['100', '0', 1],
     ['90', '0', 2],

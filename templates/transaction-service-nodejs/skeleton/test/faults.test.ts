@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { legs, startHarness, type Harness } from './support/harness.ts';
+import { findViolations } from './support/invariants.ts';
 
 let service: Harness;
 beforeAll(async () => {
@@ -10,16 +11,28 @@ beforeAll(async () => {
 afterAll(() => service.close());
 
 describe('amounts', () => {
-  it.each(['0', '00', '-1', '+1', '1.0', '0.5', '1e3', '0x10', '9223372036854775808', '1'.repeat(40), ' 1', '1 ', '١', ''])(
-    'refuses "%s"',
-    async value => {
-      const { account, bank } = await service.funded('10');
-      const answer = await service.transfer(account, bank, value);
-      expect(answer).toMatchObject({ status: 400, body: { code: 'validation-failed' } });
-      expect(answer.body.errors.map((error: any) => error.pointer)).toContain('/legs/0/amount/value');
-      expect(await service.balance(account)).toBe('10');
-    },
-  );
+  it.each([
+    '0',
+    '00',
+    '-1',
+    '+1',
+    '1.0',
+    '0.5',
+    '1e3',
+    '0x10',
+    '9223372036854775808',
+    '1'.repeat(40),
+    ' 1',
+    '1 ',
+    '١',
+    '',
+  ])('refuses "%s"', async value => {
+    const { account, bank } = await service.funded('10');
+    const answer = await service.transfer(account, bank, value);
+    expect(answer).toMatchObject({ status: 400, body: { code: 'validation-failed' } });
+    expect(answer.body.errors.map((error: any) => error.pointer)).toContain('/legs/0/amount/value');
+    expect(await service.balance(account)).toBe('10');
+  });
 
   it.each([1, 0, 2 ** 53 + 2, null, true, ['1'], { value: '1' }])('refuses %j, which is no text', async value => {
     const { account, bank } = await service.funded('10');
@@ -129,6 +142,16 @@ describe('texts that mean something to SQL, JSON, shells, browsers or templates'
     expect(answer).toMatchObject({ status: 400, body: { errors: [{ pointer: '/externalRef' }] } });
   });
 
+  it.each(['', 'a b', 'ä', 'x'.repeat(65), '$where', 'a/b'])('a member "%s" of metadata is refused', async name => {
+    const { account, bank } = await service.funded('1');
+    const answer = await service.post('/v1/transactions', {
+      legs: legs(account, bank, '1'),
+      metadata: { [name]: 'x' },
+    });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'validation-failed' } });
+    expect(answer.body.errors[0].pointer).toMatch(/^\/metadata/);
+  });
+
   it('odd keys and clients are told apart', async () => {
     const { account, bank } = await service.funded('10');
     const keys = [`';--`, `{NULL}`, `"a","b"`, `\\x00`, `NULL`, `${'k'.repeat(255)}`];
@@ -137,15 +160,18 @@ describe('texts that mean something to SQL, JSON, shells, browsers or templates'
     expect(await service.balance(account)).toBe(String(10 - keys.length));
   });
 
-  it.each(['__proto__', 'constructor', 'toString'])('a member %s in metadata is data or refused, nothing else', async name => {
-    const { account, bank } = await service.funded('1');
-    const answer = await service.post(
-      '/v1/transactions',
-      `{"legs":${JSON.stringify(legs(account, bank, '1'))},"metadata":{${JSON.stringify(name)}:"x"}}`,
-    );
-    if (answer.status === 201) expect(Object.entries(answer.body.metadata)).toEqual([[name, 'x']]);
-    else expect(answer.status).toBe(400);
-  });
+  it.each(['__proto__', 'constructor', 'toString'])(
+    'a member %s in metadata is data or refused, nothing else',
+    async name => {
+      const { account, bank } = await service.funded('1');
+      const answer = await service.post(
+        '/v1/transactions',
+        `{"legs":${JSON.stringify(legs(account, bank, '1'))},"metadata":{${JSON.stringify(name)}:"x"}}`,
+      );
+      if (answer.status === 201) expect(Object.entries(answer.body.metadata)).toEqual([[name, 'x']]);
+      else expect(answer.status).toBe(400);
+    },
+  );
 });
 
 describe('somebody holds an account', () => {
@@ -219,4 +245,8 @@ it('an overfull queue is told when to come back, and what was taken is done', as
   } finally {
     await small.close();
   }
+});
+
+it('leaves the ledger in order', async () => {
+  expect(await findViolations(process.env.SERVICE_OWNER_URL!)).toEqual([]);
 });

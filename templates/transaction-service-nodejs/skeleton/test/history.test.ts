@@ -88,7 +88,11 @@ describe('GET /v1/accounts/{id}/balance?at=', () => {
             written.push({ at: Date.parse(effectiveAt), value: entry.out ? -entry.value : entry.value });
           }
           const now = Date.now() + 1_000;
-          for (const moment of [...asked.map(hours => base + hours * 3_600_000), now, ...written.map(entry => entry.at)]) {
+          for (const moment of [
+            ...asked.map(hours => base + hours * 3_600_000),
+            now,
+            ...written.map(entry => entry.at),
+          ]) {
             const counted = written.filter(entry => entry.at <= moment);
             const { posted, version } = (await at(account, new Date(moment).toISOString())).body;
             expect({ posted, version }).toEqual({

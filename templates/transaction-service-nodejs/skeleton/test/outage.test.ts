@@ -139,7 +139,10 @@ it('answers 409 when the first request with a key is not decided in time', async
   await owner.connect();
   // Another process that has taken the key and is not decided yet.
   await owner.query('BEGIN');
-  await owner.query(`INSERT INTO idempotency (client_id, key, fingerprint, status) VALUES ('anonymous', $1, '\\x00', 201)`, [key]);
+  await owner.query(
+    `INSERT INTO idempotency (client_id, key, fingerprint, status) VALUES ('anonymous', $1, '\\x00', 201)`,
+    [key],
+  );
   try {
     const answer = await service.transfer(account, bank, '1', key);
     expect(answer).toMatchObject({ status: 409, body: { code: 'idempotency-conflict' } });

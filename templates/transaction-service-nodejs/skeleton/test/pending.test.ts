@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { legs, startHarness, type Answer, type Harness } from './support/harness.ts';
+import { findViolations } from './support/invariants.ts';
 
 let service: Harness;
 beforeAll(async () => {
@@ -178,9 +179,7 @@ describe('a pending transaction', () => {
   it('is settled once, however many try', async () => {
     const { account, bank } = await service.funded('100');
     const { id } = (await hold(account, bank, '60')).body;
-    const answers = await Promise.all(
-      Array.from({ length: 20 }, (_, i) => act(id, i % 2 === 0 ? 'post' : 'void')),
-    );
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => act(id, i % 2 === 0 ? 'post' : 'void')));
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
     expect(answers.filter(({ body }) => body.code === 'already-resolved')).toHaveLength(19);
   });
@@ -206,8 +205,12 @@ it('what is not pending can be neither posted nor voided, and what is pending ca
   expect(await act(voided, 'reversal')).toMatchObject({ status: 409, body: { code: 'not-reversible' } });
 });
 
+it('leaves the ledger in order', async () => {
+  expect(await findViolations(process.env.SERVICE_OWNER_URL!)).toEqual([]);
+});
+
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 20_000; Date.now() < end; ) {
+  for (const end = Date.now() + 20_000; Date.now() < end;) {
     if (await condition()) return;
     await new Promise(resolve => setTimeout(resolve, 20));
   }

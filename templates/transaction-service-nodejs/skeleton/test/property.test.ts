@@ -113,7 +113,9 @@ it('random histories end as the model says', async () => {
           const key = `${ids[0]}:batch:${move.key}`;
           const items = move.postings.map(body);
           const answer = await service.post('/v1/transactions:batch', { items }, { 'idempotency-key': key });
-          expect(tellItems(answer)).toBe(model.once(key, JSON.stringify(move.postings), () => model.batch(move.postings)));
+          expect(tellItems(answer)).toBe(
+            model.once(key, JSON.stringify(move.postings), () => model.batch(move.postings)),
+          );
           if (answer.status !== 200 || answer.headers['idempotent-replayed']) continue;
           answer.body.items.forEach((item: any, i: number) => {
             if (item.transaction) remember(move.postings[i]!, item.transaction.id);
@@ -176,7 +178,8 @@ it('requests at once end as some order of them would: nothing is lost, doubled o
         // What was accepted adds up; nobody was let below zero on the way, whatever the order (the invariants tell).
         const sums = model.posted.map((posted, i) =>
           [...done.values()].reduce(
-            (sum, one) => (one.kind === 'hold' ? sum : sum + (one.to === i ? one.value : 0) - (one.from === i ? one.value : 0)),
+            (sum, one) =>
+              one.kind === 'hold' ? sum : sum + (one.to === i ? one.value : 0) - (one.from === i ? one.value : 0),
             posted,
           ),
         );

@@ -165,7 +165,9 @@ describe('R6 compares with the authorization service', () => {
     const { default: pg } = await import('pg');
     const client = new pg.Client({ connectionString: url });
     await client.connect();
-    await client.query('CREATE TABLE auth_event (auth_id uuid, seq int, kind text, amount bigint, created_at timestamptz)');
+    await client.query(
+      'CREATE TABLE auth_event (auth_id uuid, seq int, kind text, amount bigint, created_at timestamptz)',
+    );
     const add = (id: string, kind: string, amount: number, age: string) =>
       client.query(`INSERT INTO auth_event VALUES ($1, 1, $2, $3, now() - $4::interval)`, [id, kind, amount, age]);
     await add(enough, 'AUTHORIZED', 90, '1 hour');
