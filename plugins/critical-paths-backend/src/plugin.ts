@@ -3,6 +3,7 @@ import {
   createBackendPlugin,
   resolvePackagePath,
 } from '@backstage/backend-plugin-api';
+import { actionsRegistryServiceRef } from '@backstage/backend-plugin-api/alpha';
 import { catalogServiceRef } from '@backstage/plugin-catalog-node';
 import { notificationService } from '@backstage/plugin-notifications-node';
 import { criticalPathsPermissions } from '@rocket/plugin-critical-paths-common';
@@ -14,6 +15,7 @@ import { provisioningServiceRef } from '@rocket/plugin-provisioning-node';
 import { readFile } from 'fs/promises';
 import { parse } from 'yaml';
 import { setUpAlerts } from './alerts/setUpAlerts';
+import { registerActions } from './actions/registerActions';
 import { BurnBook } from './burn/BurnBook';
 import { BurnRollup } from './burn/BurnRollup';
 import { scheduleRollup } from './burn/schedule';
@@ -25,6 +27,7 @@ import { ServiceLevelCollector } from './changes/ServiceLevelCollector';
 import { Collector } from './collector/Collector';
 import { scheduleCollection } from './collector/schedule';
 import { Bodies } from './service/Bodies';
+import { createOpenSloRouter } from './openslo/router';
 import { BudgetService } from './service/BudgetService';
 import { FigureService } from './service/FigureService';
 import { PathDirectory } from './service/PathDirectory';
@@ -56,6 +59,7 @@ export const criticalPathsPlugin = createBackendPlugin({
     });
     env.registerInit({
       deps: {
+        actionsRegistry: actionsRegistryServiceRef,
         auditor: coreServices.auditor,
         auth: coreServices.auth,
         catalog: catalogServiceRef,
@@ -175,7 +179,9 @@ export const criticalPathsPlugin = createBackendPlugin({
           logger,
           scheduler: deps.scheduler,
         });
+        registerActions({ ...deps, service });
         deps.httpRouter.use(workflows.router);
+        deps.httpRouter.use(createOpenSloRouter({ ...deps, directory }));
         deps.httpRouter.use(
           createChangesRouter({
             store: changeStore,

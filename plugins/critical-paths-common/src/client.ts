@@ -62,7 +62,9 @@ export interface WorkflowName extends PathName {
 interface Call {
   method?: 'GET' | 'POST' | 'DELETE';
   query?: Record<string, string | string[] | number | undefined>;
+  /** Sent as JSON. */
   body?: unknown;
+  yaml?: string;
   /** Default: JSON. */
   as?: 'text';
 }
@@ -130,6 +132,23 @@ export class CriticalPathsClient {
   ): Promise<TeamsResponse> {
     return this.#call(['teams'], options, {
       query: { window: options.window, ...options.filter },
+    });
+  }
+
+  /** A board as CSV: `overview` has one row per path with all signals. */
+  async getCsv(
+    board: 'overview' | 'teams' | BoardSignal,
+    options: WindowOptions & { filter?: BoardFilter } = {},
+  ): Promise<string> {
+    let segments = ['boards', board];
+    if (board === 'overview') {
+      segments = ['paths'];
+    } else if (board === 'teams') {
+      segments = ['teams'];
+    }
+    return this.#call(segments, options, {
+      query: { window: options.window, format: 'csv', ...options.filter },
+      as: 'text',
     });
   }
 
@@ -311,6 +330,31 @@ export class CriticalPathsClient {
     );
   }
 
+  /** Objectives as OpenSLO documents in YAML, of all paths when none is given. */
+  async exportOpenSlo(
+    path?: PathName,
+    options: CallOptions = {},
+  ): Promise<string> {
+    return this.#call(
+      path ? ['paths', path.namespace, path.name, 'openslo'] : ['openslo'],
+      options,
+      { as: 'text' },
+    );
+  }
+
+  /** Turns OpenSLO documents into a CriticalPath in YAML with nothing but the objectives; changes nothing. */
+  async importOpenSlo(
+    path: PathName,
+    yaml: string,
+    options: CallOptions = {},
+  ): Promise<string> {
+    return this.#call(
+      ['paths', path.namespace, path.name, 'openslo'],
+      options,
+      { method: 'POST', yaml, as: 'text' },
+    );
+  }
+
   async #call<T>(
     segments: string[],
     options: CallOptions,
@@ -328,7 +372,9 @@ export class CriticalPathsClient {
     if (options.token) {
       headers.authorization = `Bearer ${options.token}`;
     }
-    if (call.body !== undefined) {
+    if (call.yaml !== undefined) {
+      headers['content-type'] = 'application/yaml';
+    } else if (call.body !== undefined) {
       headers['content-type'] = 'application/json';
     }
     const controller = new AbortController();
@@ -353,7 +399,9 @@ export class CriticalPathsClient {
         {
           method: call.method ?? 'GET',
           headers,
-          body: call.body === undefined ? undefined : JSON.stringify(call.body),
+          body:
+            call.yaml ??
+            (call.body === undefined ? undefined : JSON.stringify(call.body)),
           signal: controller.signal,
         },
       );

@@ -13,3 +13,4 @@ export * from './workflow';
 export * from './workflowValues';
 export * from './workflowScript';
 export * from './client';
+export * from './openslo';

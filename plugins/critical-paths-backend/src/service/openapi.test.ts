@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { createAlertRouter } from '../alerts/router';
 import { CriticalPathsClient } from '@rocket/plugin-critical-paths-common';
 import { createChangesRouter } from '../changes/router';
+import { createOpenSloRouter } from '../openslo/router';
 import { createWorkflowRouter } from '../workflows/router';
 import { createRouter } from './router';
 
@@ -17,6 +18,7 @@ async function routes(): Promise<string[]> {
     await createRouter({} as Parameters<typeof createRouter>[0]),
     createAlertRouter({} as Parameters<typeof createAlertRouter>[0]),
     createChangesRouter({} as Parameters<typeof createChangesRouter>[0]),
+    createOpenSloRouter({} as Parameters<typeof createOpenSloRouter>[0]),
     createWorkflowRouter({} as Parameters<typeof createWorkflowRouter>[0]),
   ];
   return [
@@ -100,6 +102,9 @@ it('is what the typed client speaks', async () => {
   await client.getWorkflowRun(workflow, 'i');
   await client.startWorkflowRun(workflow);
   await client.getWorkflowScript(workflow);
+  await client.exportOpenSlo();
+  await client.exportOpenSlo(path);
+  await client.importOpenSlo(path, 'apiVersion: openslo/v1');
   const described = Object.entries<any>(document.paths).flatMap(
     ([route, methods]) =>
       Object.entries<any>(methods).map(([method, { parameters = [] }]) => ({

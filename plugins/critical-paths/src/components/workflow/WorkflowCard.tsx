@@ -19,6 +19,7 @@ import {
   formatCount,
   formatDuration,
   formatTimestamp,
+  paletteClass,
 } from '@rocket/rocket-react';
 import { useEffect, useRef, useState } from 'react';
 import { workflowsApiRef } from '../../api/workflowsApi';
@@ -94,7 +95,7 @@ export function WorkflowCard(props: WorkflowCardProps) {
   const completed = formatAvailability(uptime.completed);
 
   return (
-    <li ref={box} id={anchor} className={styles.card}>
+    <li ref={box} id={anchor} className={`${paletteClass} ${styles.card}`}>
       <div className={styles.head}>
         <div>
           <h3>{workflow.title}</h3>
