@@ -43,7 +43,7 @@ function posted(
   value: string,
   balanceAfter: string,
   accountVersion: number,
-  externalRef: string | null,
+  eventId: string | null,
   type = 'transaction.posted.v1',
 ) {
   const time = '2026-11-21T10:00:00Z';
@@ -51,14 +51,14 @@ function posted(
   return event(type, {
     id: randomUUID(),
     kind: type === 'transaction.reversed.v1' ? 'reversal' : 'posting',
-    externalRef,
+    externalRef: randomUUID(),
     effectiveAt: time,
     createdAt: time,
     actor: 'cards',
     reverses: type === 'transaction.reversed.v1' ? randomUUID() : null,
     resolves: null,
     expiresAt: null,
-    metadata: {},
+    metadata: eventId === null ? {} : { eventId },
     legs: [
       { line: 1, accountId, direction: 'debit', amount, balanceAfter, accountVersion, reversesLine: null },
       {

@@ -310,7 +310,7 @@ export const AuthorizationEvent = Type.Object(
   {
     id: Type.String({
       format: 'uuid',
-      description: 'Of a capture it is the externalRef under which the ledger posts it',
+      description: 'Of a capture it is what the posting of the ledger names in metadata.eventId',
     }),
     authorizationId: Id,
     networkRef: Type.String(),
