@@ -185,12 +185,13 @@ export function toSummary(
   until: number,
   subject: BurnSubject,
 ): AttributionSummary {
-  const { badEvents, rows, unknownPercent } = toAttribution(
+  const { from, badEvents, rows, unknownPercent } = toAttribution(
     sum,
     until,
     subject,
   );
   return {
+    from,
     badEvents,
     top: rows
       .filter(row => row.ownEvents > 0)

@@ -37,6 +37,8 @@ export interface Attribution {
 
 /** The part of an {@link Attribution} that the board shows. */
 export interface AttributionSummary {
+  /** Start of the counted stretch: a full hour, or a full UTC day for windows of more than a day. */
+  from?: string;
   badEvents: number;
   /** At most three, the largest share first; applications without a share are left out. */
   top: {
