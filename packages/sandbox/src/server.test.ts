@@ -618,6 +618,17 @@ describe('misbehaviour', () => {
     expect(statuses).toEqual([status, status, 200]);
   });
 
+  it('down breaks the connection off, and is over after its time', async () => {
+    expect((await order({ kind: 'down', count: 2 })).status).toBe(200);
+    const query = { query: '{ actor { user { id } } }' };
+    await expect(post(query)).rejects.toThrow('fetch failed');
+    await expect(post(query)).rejects.toThrow('fetch failed');
+    expect((await post(query)).status).toBe(200);
+    // Other routes are not concerned.
+    await order({ kind: 'down' });
+    expect((await fetch(`${sandbox.url}/healthz`)).status).toBe(200);
+  });
+
   it.each([
     ['timeout', 'TIMEOUT'],
     ['serverError', 'SERVER_ERROR'],

@@ -5,16 +5,19 @@ import {
   createMockDirectory,
 } from '@backstage/backend-test-utils';
 import type { Entity } from '@backstage/catalog-model';
-import {
-  secondsToRecover,
-  summarizeIncidents,
-} from '@rocket/plugin-critical-paths-backend/src/changes/incidents';
-import { compareServiceLevel } from '@rocket/plugin-critical-paths-backend/src/changes/serviceLevels';
 import { parseAllDocuments } from 'yaml';
 import { startSandbox, type RunningSandbox } from '../server';
-import { ACCOUNT, startPortal } from './__testUtils__/portal';
+import {
+  ACCOUNT,
+  compareServiceLevel,
+  secondsToRecover,
+  startPortal,
+  summarizeIncidents,
+} from './__testUtils__/portal';
 
 jest.setTimeout(300_000);
+
+type Portal = Awaited<ReturnType<typeof startPortal>>;
 
 const databases = TestDatabases.create({ ids: ['SQLITE_3'] });
 const EXAMPLES = join(__dirname, '../../../../examples');
@@ -28,7 +31,9 @@ const NOTIFICATION = 'component:default/notification-service';
 describe('the demo organisation, as the portal reads it', () => {
   const directory = createMockDirectory();
   let sandbox: RunningSandbox;
-  let portal: Awaited<ReturnType<typeof startPortal>>;
+  let portal: Portal;
+  let figures: Awaited<ReturnType<Portal['collector']['runCycle']>>;
+  let changes: Awaited<ReturnType<Portal['changeCollector']['runCycle']>>;
 
   beforeAll(async () => {
     sandbox = await startSandbox({
@@ -74,11 +79,8 @@ describe('the demo organisation, as the portal reads it', () => {
         retention: { minutes: { days: 4 } },
       },
     });
-    const report = await portal.collector.runCycle(never);
-    expect([...report.failures]).toEqual([]);
-    expect(report.complete).toBe(true);
-    const changes = await portal.changeCollector.runCycle(never);
-    expect([...changes.failures]).toEqual([]);
+    figures = await portal.collector.runCycle(never);
+    changes = await portal.changeCollector.runCycle(never);
   });
   afterAll(() => sandbox?.close());
 
@@ -108,6 +110,11 @@ describe('the demo organisation, as the portal reads it', () => {
     const sum = (of: 'valid' | 'good') => rows.reduce((n, r) => n + r[of], 0);
     return { valid: sum('valid'), bad: sum('valid') - sum('good') };
   };
+
+  it('is read without a failure', () => {
+    expect([...figures.failures, ...changes.failures]).toEqual([]);
+    expect(figures.complete).toBe(true);
+  });
 
   it('tells which deployment came right before the incident, and of which application', async () => {
     const before = await during(

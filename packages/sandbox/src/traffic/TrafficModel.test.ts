@@ -329,6 +329,36 @@ describe('a scenario file', () => {
       /events\.deployments\.0\.when/,
     ],
     [
+      'service level of no path',
+      s =>
+        (s.serviceLevels = [
+          {
+            name: 'a',
+            application: 'app',
+            path: 'x',
+            sli: 'availability',
+            target: 99,
+            windowDays: 7,
+          },
+        ]),
+      /serviceLevels\.0\.path: "x" is not in paths/,
+    ],
+    [
+      'threshold of an availability',
+      s =>
+        (s.serviceLevels = [
+          {
+            name: 'a',
+            application: 'app',
+            sli: 'availability',
+            thresholdMs: 9,
+            target: 99,
+            windowDays: 7,
+          },
+        ]),
+      /thresholdMs belongs to latency/,
+    ],
+    [
       'weight',
       s => (s.applications.app.weight = 0),
       /applications\.app\.weight/,
