@@ -25,6 +25,7 @@ import {
   makePath,
   makeSignalBoard,
   makeTeams,
+  policyApi,
   ROW_SPECS,
 } from '../src/__testUtils__/fixtures';
 
@@ -64,9 +65,9 @@ const mockedApi = ApiBlueprint.make({
       api: criticalPathsApiRef,
       deps: {},
       factory: () => ({
-        getBoard: ({ window: length }) =>
+        getBoard: ({ window: length = '24h' } = {}) =>
           answer(makeBoard({ now: Date.now(), window: length }, specs())),
-        getSignalBoard: (signal, { window: length }) =>
+        getSignalBoard: (signal, { window: length = '24h' } = {}) =>
           answer(
             makeSignalBoard(
               { now: Date.now(), window: length },
@@ -74,12 +75,13 @@ const mockedApi = ApiBlueprint.make({
               specs(),
             ),
           ),
-        getTeams: ({ window: length }) =>
+        getTeams: ({ window: length = '24h' } = {}) =>
           answer(makeTeams({ now: Date.now(), window: length }, specs())),
-        getCsv: () => answer(new Blob(['path,uptime'])),
-        getPath: ({ name }, { window: length }) =>
+        getCsv: () => answer('path,uptime'),
+        ...policyApi(answer),
+        getPath: ({ name }, { window: length = '24h' } = {}) =>
           answer(makePath({ now: Date.now(), window: length }, name)),
-        getComponentPaths: ({ name }, { window: length }) =>
+        getComponentPaths: ({ name }, { window: length = '24h' } = {}) =>
           answer(makeComponentPaths({ now: Date.now(), window: length }, name)),
       }),
     }),

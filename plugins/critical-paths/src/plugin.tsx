@@ -11,11 +11,10 @@ import {
 } from '@backstage/plugin-catalog-react/alpha';
 import { HomePageWidgetBlueprint } from '@backstage/plugin-home-react/alpha';
 import { RiRouteLine } from '@remixicon/react';
-import { CriticalPathsClient as WorkflowsClient } from '@rocket/plugin-critical-paths-common';
+import { CriticalPathsClient } from '@rocket/plugin-critical-paths-common';
 import { criticalPathsApiRef } from './api/CriticalPathsApi';
 import { BOARD_PATH, EarlyBoard } from './components/EarlyBoard';
 import { HomeCard } from './components/home/HomeCard';
-import { CriticalPathsClient } from './api/CriticalPathsClient';
 import { workflowsApiRef } from './api/workflowsApi';
 import { pathRouteRef, rootRouteRef } from './routes';
 
@@ -24,7 +23,12 @@ const api = ApiBlueprint.make({
     define({
       api: criticalPathsApiRef,
       deps: { fetchApi: fetchApiRef },
-      factory: ({ fetchApi }) => new CriticalPathsClient({ fetchApi }),
+      // The `plugin:` scheme brings address and sign-in.
+      factory: ({ fetchApi }) =>
+        new CriticalPathsClient({
+          fetchApi,
+          baseUrl: 'plugin://critical-paths',
+        }),
     }),
 });
 
@@ -34,9 +38,11 @@ const workflowsApi = ApiBlueprint.make({
     define({
       api: workflowsApiRef,
       deps: { fetchApi: fetchApiRef },
-      // The `plugin:` scheme brings address and sign-in.
       factory: ({ fetchApi }) =>
-        new WorkflowsClient({ fetchApi, baseUrl: 'plugin://critical-paths' }),
+        new CriticalPathsClient({
+          fetchApi,
+          baseUrl: 'plugin://critical-paths',
+        }),
     }),
 });
 

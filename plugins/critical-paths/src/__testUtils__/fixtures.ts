@@ -3,6 +3,7 @@ import type {
   PathApplication,
   PathDetail,
 } from '@rocket/plugin-critical-paths-common';
+import { makeAttribution, makeBudget, makeChanges } from './policy';
 import {
   makeBoard,
   makeData,
@@ -14,6 +15,7 @@ import {
 } from './rows';
 
 export * from './boards';
+export * from './policy';
 export * from './rows';
 
 interface ApplicationSpec {
@@ -169,17 +171,9 @@ export function makePath(
     ...rows[0],
     ...board,
     series,
-    budgets: [],
-    attribution: {
-      from: board.from,
-      to: board.to,
-      badEvents: 0,
-      rows: [],
-      unknownEvents: 0,
-      unknownPercent: 0,
-      resolutionMinutes: 1,
-    },
-    changes: [],
+    budgets: spec.target ? [makeBudget(spec.budget ?? 0)] : [],
+    attribution: makeAttribution(time.now),
+    changes: makeChanges(time.now),
     maintenanceWindows: [],
     steps: steps.map((step, index) => {
       const serving = applications.filter(app => app.step === step);

@@ -6,6 +6,7 @@ import {
 import { mockApis, renderTestApp } from '@backstage/frontend-test-utils';
 import { entityRouteRef } from '@backstage/plugin-catalog-react';
 import { catalogApiMock } from '@backstage/plugin-catalog-react/testUtils';
+import { AuthorizeResult } from '@backstage/plugin-permission-common';
 import { useLocation } from 'react-router-dom';
 import plugin, { criticalPathsApiRef, type CriticalPathsApi } from '..';
 import { workflowsApiRef, type WorkflowsApi } from '../api/workflowsApi';
@@ -15,6 +16,7 @@ import {
   makePath,
   makeSignalBoard,
   makeTeams,
+  policyApi,
 } from './fixtures';
 import { mockWorkflowsApi } from './workflows';
 
@@ -31,23 +33,40 @@ export function httpError(status: number, message = 'it broke') {
   );
 }
 
+function mockPolicy() {
+  const api = policyApi(async value => value);
+  return {
+    getHistory: jest.fn(api.getHistory),
+    getServiceLevels: jest.fn(api.getServiceLevels),
+    getAlerts: jest.fn(api.getAlerts),
+    declareMaintenance: jest.fn(api.declareMaintenance),
+    withdrawMaintenance: jest.fn(api.withdrawMaintenance),
+    resetBudget: jest.fn(api.resetBudget),
+  };
+}
+
 /** The API over the fixtures. */
 export function mockApi(): jest.Mocked<CriticalPathsApi> {
   return {
-    getBoard: jest.fn(async ({ window }) => makeBoard({ now: NOW, window })),
-    getSignalBoard: jest.fn(async (signal, { window }) =>
+    getBoard: jest.fn(async ({ window = '24h' } = {}) =>
+      makeBoard({ now: NOW, window }),
+    ),
+    getSignalBoard: jest.fn(async (signal, { window = '24h' } = {}) =>
       makeSignalBoard({ now: NOW, window }, signal),
     ),
-    getTeams: jest.fn(async ({ window }) => makeTeams({ now: NOW, window })),
-    getCsv: jest.fn(async (_board, _options) => new Blob(['path,uptime'])),
-    getPath: jest.fn(async ({ name }, { window }) => {
+    getTeams: jest.fn(async ({ window = '24h' } = {}) =>
+      makeTeams({ now: NOW, window }),
+    ),
+    getCsv: jest.fn(async (_board, _options) => 'path,uptime'),
+    ...mockPolicy(),
+    getPath: jest.fn(async ({ name }, { window = '24h' } = {}) => {
       const path = makePath({ now: NOW, window }, name);
       if (!path) {
         throw await httpError(404);
       }
       return path;
     }),
-    getComponentPaths: jest.fn(async ({ name }, { window }) =>
+    getComponentPaths: jest.fn(async ({ name }, { window = '24h' } = {}) =>
       makeComponentPaths({ now: NOW, window }, name),
     ),
   };
@@ -73,6 +92,8 @@ export function renderPlugin(
     api?: CriticalPathsApi;
     workflows?: WorkflowsApi;
     extensions?: ExtensionDefinition[];
+    /** Whether the reader may declare downtime and reset budgets. */
+    mayManage?: boolean;
   } = {},
 ) {
   const {
@@ -94,6 +115,11 @@ export function renderPlugin(
       [workflowsApiRef, workflows],
       catalogApiMock(),
       mockApis.identity({ userEntityRef: 'user:default/guest' }),
+      mockApis.permission({
+        authorize: options.mayManage
+          ? AuthorizeResult.ALLOW
+          : AuthorizeResult.DENY,
+      }),
     ],
     mountedRoutes: {
       '/catalog/:namespace/:kind/:name': entityRouteRef,

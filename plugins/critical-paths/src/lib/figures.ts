@@ -132,6 +132,28 @@ export function figureOf(
   }
 }
 
+/** The figure of a window in the unit of the boards: percent, requests per minute or ms. */
+export function boardValue(
+  signals: Signals,
+  figure: Figure,
+  percentile: Percentile = 'p95',
+): number | null {
+  const percent = (ratio: number | null) =>
+    ratio === null ? null : ratio * 100;
+  switch (figure) {
+    case 'availability':
+      return percent(signals.availability);
+    case 'throughput':
+      return signals.throughputPerMinute;
+    case 'errorRate':
+      return percent(signals.errorRate);
+    default:
+      return percentile === 'p95'
+        ? signals.latency.p95Ms
+        : signals.latency.p99Ms;
+  }
+}
+
 /** The smallest error budget that is left; null when no objective has one. */
 export function worstBudget(objectives: ObjectiveResult[]): number | null {
   const known = objectives

@@ -52,6 +52,14 @@ export const SIGNALS: Record<BoardSignal, SignalInfo> = {
   },
 };
 
+/** The board of each figure. */
+export const SIGNAL_OF: Record<Figure, BoardSignal> = {
+  availability: 'uptime',
+  throughput: 'throughput',
+  errorRate: 'error-rate',
+  latency: 'latency',
+};
+
 /** A figure against the one of the window before. */
 export interface Change {
   direction: 'up' | 'down' | 'same';

@@ -6,12 +6,14 @@ import type { scaleLinear, scaleTime } from '@visx/scale';
 import { AreaClosed, Line, LinePath } from '@visx/shape';
 import {
   isDrawable,
+  type ChartMarker,
   type ChartPoint,
   type ChartSeries,
   type ChartThreshold,
   type TimeRange,
 } from './model';
 import { Hatch } from './Hatch';
+import { Markers } from './Markers';
 import styles from './TimeSeriesChart.module.css';
 
 /** Room for the axes around the plot, pixels. */
@@ -32,6 +34,7 @@ interface ChartPlotProps {
   lines: ChartSeries[];
   gaps: TimeRange[];
   thresholds: ChartThreshold[];
+  markers: ChartMarker[];
   stepMs: number;
   /** Time under the crosshair and what the lines say there. */
   cursorTime: number | null;
@@ -53,7 +56,7 @@ function tickTime(x: TimeScale) {
 /** The drawing of a chart: grid, gaps, lines, thresholds, crosshair and axes. */
 export function ChartPlot(props: ChartPlotProps) {
   const { alternative, height, innerWidth, innerHeight, x, y, lines } = props;
-  const { gaps, thresholds, stepMs, cursorTime, rows, format } = props;
+  const { gaps, thresholds, markers, stepMs, cursorTime, rows, format } = props;
   const hatchId = useId();
   const getX = (point: ChartPoint) => x(point.time + stepMs / 2);
   const getY = (point: ChartPoint) => y(point.value ?? 0);
@@ -84,6 +87,7 @@ export function ChartPlot(props: ChartPlotProps) {
             fill={`url(#${hatchId})`}
           />
         ))}
+        <Markers markers={markers} x={x} height={innerHeight} />
         {lines
           .filter(line => !line.emphasis)
           .map(line => (

@@ -7,11 +7,13 @@ import { formatPointTime } from '../format';
 import {
   describeSeries,
   isDrawable,
+  markersWithin,
   nearestIndex,
   readPoint,
   timesOf,
   unobservedRanges,
   valueDomain,
+  type ChartMarker,
   type ChartSeries,
   type ChartThreshold,
 } from './model';
@@ -33,6 +35,8 @@ export interface TimeSeriesChartProps {
   from?: number;
   to?: number;
   thresholds?: ChartThreshold[];
+  /** What happened: deployments, incidents and the like. */
+  markers?: ChartMarker[];
   /** See `valueDomain`. */
   floor?: number;
   ceiling?: number;
@@ -59,6 +63,7 @@ export function TimeSeriesChart(props: TimeSeriesChartProps) {
     stepSeconds,
     format,
     thresholds = [],
+    markers = [],
     floor,
     ceiling,
     minSpan = 1e-6,
@@ -133,6 +138,9 @@ export function TimeSeriesChart(props: TimeSeriesChartProps) {
     title,
     ...thresholds.map(threshold => `Line at ${threshold.label}.`),
     ...visible.map(line => describeSeries(line, format)),
+    ...markersWithin(markers, from, to).map(
+      ({ label, start }) => `${formatPointTime(start, 60)}: ${label}.`,
+    ),
   ].join(' ');
   const empty = !series.some(line => line.points.some(isDrawable));
 
@@ -177,6 +185,7 @@ export function TimeSeriesChart(props: TimeSeriesChartProps) {
           lines={visible}
           gaps={gaps}
           thresholds={thresholds}
+          markers={markers}
           stepMs={stepMs}
           cursorTime={cursorTime}
           rows={rows}

@@ -7,6 +7,7 @@ import {
   unobservedRanges,
   valueDomain,
   type ChartPoint,
+  markersWithin,
 } from './model';
 
 const text = (value: number) => formatDuration(value).text;
@@ -131,6 +132,39 @@ describe('valueDomain', () => {
     expect(domain([undefined, null], { floor: 0 })).toEqual([
       0,
       expect.closeTo(0.00216, 5),
+    ]);
+  });
+});
+
+describe('markersWithin', () => {
+  const marker = (time: number, until?: number, open?: boolean) => ({
+    id: `${time}`,
+    kind: 'incident' as const,
+    time,
+    until,
+    open,
+    label: 'x',
+  });
+  const within = (...markers: ReturnType<typeof marker>[]) =>
+    markersWithin(markers, 100, 200).map(({ start, end }) => [start, end]);
+
+  it('leaves out what was before or comes after', () => {
+    expect(within(marker(99), marker(200), marker(10, 99))).toEqual([]);
+  });
+
+  it('cuts what lasts to the stretch, and lets what is open go on to its end', () => {
+    expect(
+      within(
+        marker(100),
+        marker(50, 150),
+        marker(150, 500),
+        marker(10, undefined, true),
+      ),
+    ).toEqual([
+      [100, undefined],
+      [100, 150],
+      [150, 200],
+      [100, 200],
     ]);
   });
 });

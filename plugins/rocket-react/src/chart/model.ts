@@ -169,3 +169,55 @@ export function valueDomain(options: {
   }
   return [from, to];
 }
+
+/** What a marker stands for; each kind has a shape and a letter of its own, not only a colour. */
+export type MarkerKind =
+  | 'deployment'
+  | 'chaos'
+  | 'incident'
+  | 'maintenance'
+  | 'budget-reset';
+
+/** Something that happened: a line at a time, or a band where it lasted. */
+export interface ChartMarker {
+  id: string;
+  kind: MarkerKind;
+  /** Milliseconds since the epoch. */
+  time: number;
+  /** End, milliseconds; left out for a moment, or when it still lasts (`open`). */
+  until?: number;
+  /** True when it has not ended: the band goes on to the end of the chart. */
+  open?: boolean;
+  /** Name for people. */
+  label: string;
+}
+
+/** Letter of each kind of marker, as drawn on the chart. */
+export const MARKER_LETTERS: Record<MarkerKind, string> = {
+  deployment: 'D',
+  chaos: 'C',
+  incident: 'I',
+  maintenance: 'M',
+  'budget-reset': 'R',
+};
+
+/** The markers that touch the stretch of time, cut to it. */
+export function markersWithin(
+  markers: ChartMarker[],
+  from: number,
+  to: number,
+): (ChartMarker & { start: number; end?: number })[] {
+  return markers.flatMap(marker => {
+    const end = marker.open ? to : marker.until;
+    if (marker.time >= to || (end ?? marker.time) < from) {
+      return [];
+    }
+    return [
+      {
+        ...marker,
+        start: Math.max(from, marker.time),
+        end: end === undefined ? undefined : Math.min(to, end),
+      },
+    ];
+  });
+}

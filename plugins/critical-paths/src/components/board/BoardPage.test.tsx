@@ -234,7 +234,7 @@ describe('BoardPage', () => {
         ).toBeNull();
       }
 
-      api.getBoard.mockImplementation(async ({ window }) =>
+      api.getBoard.mockImplementation(async ({ window = '24h' } = {}) =>
         makeBoard({ now: NOW, window }),
       );
       await pass(16);

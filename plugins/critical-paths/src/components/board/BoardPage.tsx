@@ -27,9 +27,9 @@ function labelOf(board: Board): string {
     : SIGNALS[board].label;
 }
 
-/** Saves a blob as a file of the given name. */
-function save(blob: Blob, name: string) {
-  const url = URL.createObjectURL(blob);
+/** Saves a text as a file of the given name. */
+function save(text: string, name: string) {
+  const url = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
   const link = document.createElement('a');
   link.href = url;
   link.download = name;

@@ -1,5 +1,6 @@
 import type { BoardSignal } from '@rocket/plugin-critical-paths-common';
 import { RiArrowDownLine, RiArrowUpLine } from '@remixicon/react';
+import { paletteClass } from '@rocket/rocket-react';
 import { changeOf, SIGNALS } from '../../lib/signalBoard';
 import styles from './SignalBoard.module.css';
 
@@ -18,7 +19,7 @@ export function ChangeNote(props: ChangeNoteProps) {
   const change = changeOf(signal, value, previous);
   if (!change) {
     return (
-      <span className={styles.change}>
+      <span className={`${paletteClass} ${styles.change}`}>
         {before.hasData ? `was ${before.text}` : 'no data before'}
       </span>
     );
@@ -26,7 +27,7 @@ export function ChangeNote(props: ChangeNoteProps) {
   const Icon = change.direction === 'up' ? RiArrowUpLine : RiArrowDownLine;
   return (
     <span
-      className={styles.change}
+      className={`${paletteClass} ${styles.change}`}
       data-verdict={change.verdict}
       data-muted={muted || undefined}
     >

@@ -8,6 +8,7 @@ import {
   DataAge,
   formatTimestamp,
   isMissing,
+  paletteClass,
   ScrollRegion,
   SignalValue,
   Sparkline,
@@ -58,7 +59,10 @@ function Met({ row, signal }: Pick<RowProps, 'row' | 'signal'>) {
   return (
     <>
       {signal === 'uptime' || signal === 'throughput' ? '≥' : '≤'} {target}
-      <span className={own.verdict} data-met={String(row.met)}>
+      <span
+        className={`${paletteClass} ${own.verdict}`}
+        data-met={String(row.met)}
+      >
         {words[String(row.met) as keyof typeof words]}
       </span>
     </>

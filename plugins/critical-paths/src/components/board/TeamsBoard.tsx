@@ -151,7 +151,7 @@ export function TeamsBoard({ view, onChange }: BoardProps) {
                       className={styles.title}
                     />
                     {row.alert && (
-                      <span className={own.alert}>
+                      <span className={`${paletteClass} ${own.alert}`}>
                         <RiAlarmWarningLine size={14} aria-hidden="true" />
                         {row.alert === 'page'
                           ? 'Budget burns fast'

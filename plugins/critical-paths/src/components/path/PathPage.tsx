@@ -33,8 +33,13 @@ import {
 } from '../shared/WindowPicker';
 import { WorkflowSection } from '../workflow/WorkflowSection';
 import { ApplicationsTable } from './ApplicationsTable';
+import { AttributionSection } from './AttributionSection';
+import { BudgetSection } from './BudgetSection';
+import { ChangesSection } from './ChangesSection';
 import { Explanations } from './Explanations';
+import { HistorySection } from './HistorySection';
 import { Objectives } from './Objectives';
+import { PolicySection } from './PolicyActions';
 import { SignalCharts } from './SignalCharts';
 import { StepFlow } from './StepFlow';
 import styles from './PathPage.module.css';
@@ -181,6 +186,9 @@ function Details({ reading }: { reading: Reading<PathDetail> }) {
           muted={outdated || isMissing(path.state)}
         />
       </section>
+      <BudgetSection path={path} muted={outdated || isMissing(path.state)} />
+      <AttributionSection path={path} />
+      <ChangesSection path={path} />
       <WorkflowSection path={path} window={path.window} />
       <section className={styles.section}>
         <Text as="h2" variant="title-x-small" weight="bold">
@@ -193,6 +201,8 @@ function Details({ reading }: { reading: Reading<PathDetail> }) {
           busy={switching}
         />
       </section>
+      <PolicySection path={path} onChanged={reading.refresh} />
+      <HistorySection path={path} />
       <Explanations path={path} />
     </div>
   );

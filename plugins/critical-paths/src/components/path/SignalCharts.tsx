@@ -17,6 +17,7 @@ import {
   type ChartSeries,
 } from '@rocket/rocket-react';
 import {
+  boardValue,
   FIGURES,
   figureOf,
   pointsOf,
@@ -24,6 +25,9 @@ import {
   type Figure,
   type Percentile,
 } from '../../lib/figures';
+import { SIGNAL_OF } from '../../lib/signalBoard';
+import { ChangeNote } from '../board/ChangeNote';
+import { markersOf } from './ChangesSection';
 import styles from './PathPage.module.css';
 
 function linesOf(
@@ -68,6 +72,8 @@ export function SignalCharts({ path }: { path: PathDetail }) {
       })),
     [path, percentile],
   );
+
+  const markers = useMemo(() => markersOf(path), [path]);
 
   return (
     <div className={styles.charts}>
@@ -118,10 +124,21 @@ export function SignalCharts({ path }: { path: PathDetail }) {
                     <ToggleButton id="p99">p99</ToggleButton>
                   </ToggleButtonGroup>
                 )}
-                <SignalValue
-                  figure={figureOf(path.signals, figure, percentile)}
-                  size="medium"
-                />
+                <div className={styles.headFigure}>
+                  <SignalValue
+                    figure={figureOf(path.signals, figure, percentile)}
+                    size="medium"
+                  />
+                  <ChangeNote
+                    signal={SIGNAL_OF[figure]}
+                    value={boardValue(path.signals, figure, percentile)}
+                    previous={boardValue(
+                      path.previous.signals,
+                      figure,
+                      percentile,
+                    )}
+                  />
+                </div>
               </div>
               <TimeSeriesChart
                 title={`${info.label}${
@@ -133,6 +150,7 @@ export function SignalCharts({ path }: { path: PathDetail }) {
                 to={Date.parse(path.to)}
                 format={info.text}
                 thresholds={thresholds}
+                markers={markers}
                 floor={info.floor}
                 ceiling={info.ceiling}
                 minSpan={info.minSpan}
