@@ -86,7 +86,7 @@ export interface Config {
     workflows?: {
       /**
        * How often due workflows are looked for; when each one is due is said by
-       * itself. Default: every 5 seconds, at most 5 minutes.
+       * itself. Default: every 5 seconds, at most 5 minutes, 20 seconds after the start.
        */
       schedule?: SchedulerServiceTaskScheduleDefinitionConfig;
       /** Scheduled runs at the same time in one backend. Default: 4; from 1 to 50. */

@@ -219,10 +219,10 @@ describe('evaluateState', () => {
       'workflow pay failed at step confirm: answered 500',
     ],
     [
-      'a workflow that was never run',
+      'a workflow that has not run',
       { workflow: workflow('not-run') },
       'unknown',
-      'workflow pay was never run',
+      'workflow pay has not run',
     ],
     [
       'a workflow that no longer runs',

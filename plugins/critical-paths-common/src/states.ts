@@ -128,7 +128,12 @@ export function evaluateState(input: StateInput): StateResult {
       }${workflow.message ? `: ${workflow.message}` : ''}`,
     );
   } else if (workflow?.status === 'not-run') {
-    add('unknown', `workflow ${workflow.title} was never run`);
+    add(
+      'unknown',
+      `workflow ${workflow.title} has not run${
+        workflow.message ? `: ${workflow.message}` : ''
+      }`,
+    );
   }
   for (const feed of feeds) {
     if (!feed.known) {

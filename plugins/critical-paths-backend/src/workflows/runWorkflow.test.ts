@@ -272,31 +272,23 @@ describe('runWorkflow', () => {
     const verdict = await run(
       server.url,
       {
-        ...one({
-          headers: { Authorization: 'Bearer mine' },
-          expect: [
-            { header: 'x-echo', startsWith: 'Bearer' },
-            { json: '/session', exists: true },
-            { json: '/long', exists: true },
-          ],
-          extract: {
-            echo: { json: '/got' },
-            session: { json: '/session', sensitive: true },
-          },
-        }),
+        name: 'w',
+        target: 'ledger',
         steps: [
-          ...one({
+          {
+            name: 'ask',
+            path: '/',
+            headers: { Authorization: 'Bearer mine' },
             expect: [
               { header: 'x-echo', startsWith: 'Bearer' },
               { json: '/session', exists: true },
               { json: '/long', exists: true },
             ],
-            headers: { Authorization: 'Bearer mine' },
             extract: {
               echo: { json: '/got' },
               session: { json: '/session', sensitive: true },
             },
-          }).steps,
+          },
           {
             name: 'again',
             path: '/s/{{session}}',

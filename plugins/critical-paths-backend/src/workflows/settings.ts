@@ -126,7 +126,12 @@ export function readWorkflowSettings(
       ? readSchedulerServiceTaskScheduleDefinitionFromConfig(
           config.getConfig('schedule'),
         )
-      : { frequency: { seconds: 5 }, timeout: { minutes: 5 } },
+      : {
+          frequency: { seconds: 5 },
+          timeout: { minutes: 5 },
+          // What runs beside this backend, and the portal itself, come up first.
+          initialDelay: { seconds: 20 },
+        },
     concurrency: whole(config, 'concurrency', 4, [1, 50]),
     alertAfter: whole(config, 'alertAfter', 1, [1, 10]),
     maxResponseBytes: whole(

@@ -60,9 +60,9 @@ export interface GateResponse {
   generatedAt: string;
 }
 
-/** Last result of the synthetic workflow of a path. */
+/** Last result of the worst required workflow of a path, with the runs of all required ones. */
 export interface WorkflowSummary {
-  /** `not-run` before the first run; `stale` when it should have run since. */
+  /** `not-run` before the first run and while there is nothing to run against; `stale` when it should have run since. */
   status: 'passed' | 'failed' | 'not-run' | 'stale';
   /** Name for people. */
   title: string;
@@ -72,7 +72,7 @@ export interface WorkflowSummary {
   durationMs: number | null;
   /** Step that the last run stopped at, when it failed. */
   failedStep?: string;
-  /** What went wrong there, for people. */
+  /** What went wrong there, or why it has not run, for people. */
   message?: string;
   /** Share of runs of the window that completed, 0..1; null without a run. */
   completed: number | null;
