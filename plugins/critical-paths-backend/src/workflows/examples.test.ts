@@ -18,7 +18,7 @@ const contract = parse(
 );
 
 describe('the workflows of the demo', () => {
-  it('turn no path of the demo red: the portal's own check informs, the other waits for its service', () => {
+  it('turn no path of the demo red: one informs only, one waits for its service', () => {
     expect(
       paths.flatMap(path =>
         path.workflows.map(w => [path.name, w.name, w.criticality, w.target]),
