@@ -155,6 +155,12 @@ describe('finds each breach by its name', () => {
   });
 });
 
+it('further checks join, and their breach is a breach of the books', async () => {
+  const chain = async () => ({ id: 'R7', title: 'chain', status: 'breached' as const, breaches: 1, examples: [] });
+  const result = await reconcile(service.config, settings(), undefined, [chain]);
+  expect([result.ok, breached(result)]).toEqual([false, ['R7']]);
+});
+
 describe('R6 compares with the authorization service', () => {
   const name = `ledger_captures_${process.pid}_${Date.now().toString(36)}`;
   const [enough, missing] = [randomUUID(), randomUUID()];

@@ -3,7 +3,7 @@ import { Gauge } from 'prom-client';
 import type { Command, ServiceContext, Worker } from '../platform/service.ts';
 import type { Ledger } from './ledger.ts';
 import { addDays, withDays } from './post.ts';
-import { CHECKS, reconcile, type Reconciliation } from './reconcile.ts';
+import { CHECKS, reconcile, type ExtraCheck, type Reconciliation } from './reconcile.ts';
 import type { LedgerSettings } from './settings.ts';
 
 type Context = ServiceContext<LedgerSettings>;
@@ -12,8 +12,8 @@ type Context = ServiceContext<LedgerSettings>;
 const EXPIRE_AT_ONCE = 200;
 const HOUR = 3_600_000;
 
-/** What the ledger does by itself. */
-export function ledgerWorkers(context: Context, ledger: Ledger): Worker[] {
+/** What the ledger does by itself. `extra` are checks that join the reconciliation. */
+export function ledgerWorkers(context: Context, ledger: Ledger, extra: readonly ExtraCheck[] = []): Worker[] {
   const { database, own, registry } = context;
   new Gauge({
     name: 'ledger_queue_transactions',
@@ -56,7 +56,7 @@ export function ledgerWorkers(context: Context, ledger: Ledger): Worker[] {
       name: 'reconcile',
       interval: own.reconciliation.interval,
       async run(signal) {
-        report(await reconcile(context.config, own.reconciliation, signal));
+        report(await reconcile(context.config, own.reconciliation, signal, extra));
       },
     },
   ];
@@ -86,13 +86,13 @@ function reconciliationGauges({ registry, logger }: Context): (result: Reconcili
 }
 
 /** What is done once: `npm run <name>`. */
-export function ledgerCommands(context: Context): Record<string, Command> {
+export function ledgerCommands(context: Context, extra: readonly ExtraCheck[] = []): Record<string, Command> {
   const { config, own } = context;
   return {
     reconcile: {
       summary: `checks the books (${Object.keys(CHECKS).join(', ')}), prints the result as JSON, ends with 1 when they are not in order`,
       async run(_args, out) {
-        const result = await reconcile(config, own.reconciliation);
+        const result = await reconcile(config, own.reconciliation, undefined, extra);
         out(JSON.stringify(result, null, 2));
         return result.ok ? 0 : 1;
       },

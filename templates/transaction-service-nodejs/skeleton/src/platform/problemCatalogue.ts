@@ -115,7 +115,7 @@ export const PROBLEM_HELP: Record<keyof typeof PROBLEMS, { meaning: string; reme
   },
   'idempotency-key-expired': {
     meaning:
-      'Keys are remembered for 72 hours unless the service was configured otherwise. By its own time this one is older, so nobody can say whether the request was carried out.',
+      'Keys are remembered for 72 hours unless the service was configured otherwise. This one is older, by its own time or because it was used before, and what was answered to it is no longer known. Nothing was done now.',
     remedy: 'Look for what it was to do, by your own reference. If it was not done, send it with a new key.',
   },
   'account-unknown': { meaning: 'The field is named in `errors`.', remedy: 'Check the account ids.' },
