@@ -16,6 +16,7 @@ const settings = {
   seed: 1,
   histories: 12,
   shrink: false,
+  relay: true,
   patience: 4_000,
   maxOutboxAge: 60,
 };
@@ -114,6 +115,52 @@ async function isFound(
   expect(failed.filter(line => line.startsWith(`${heading}:`))).not.toEqual([]);
   expect(failed.filter(line => line.includes('BROKEN'))).toEqual([]);
 }
+
+describe('both services together', () => {
+  /** What failed of the checks that need both. */
+  async function together(bugs: string[]): Promise<string[]> {
+    const ledger = new FakeLedger(contracts.transaction, new Set(bugs));
+    const cards = new FakeAuthorizations(
+      contracts.authorization,
+      new Set(bugs),
+    );
+    const failed: string[] = [];
+    try {
+      const [client, other] = await Promise.all(
+        ([ledger, cards] as const).map(
+          async (fake, i) =>
+            new Client({
+              base: await fake.http.listen(),
+              contract:
+                i === 0 ? contracts.transaction : contracts.authorization,
+              coverage: new Coverage(),
+            }),
+        ),
+      );
+      for (const check of transactionSuite) {
+        if (check.group !== 'captures in the ledger') continue;
+        await check
+          .run({ client, other, settings })
+          .catch(error => failed.push(error.message));
+      }
+    } finally {
+      await Promise.all([ledger.close(), cards.close()]);
+    }
+    return failed;
+  }
+
+  it('have captured and posted the same (R6)', async () => {
+    expect(await together([])).toEqual([]);
+  });
+
+  it.each(['events taken twice', 'captures counted twice', 'old balances win'])(
+    'do not when there is a bug: %s',
+    async bug => {
+      expect((await together([bug])).length).toBeGreaterThan(0);
+    },
+    30_000,
+  );
+});
 
 describe('a wrong transaction service is found:', () => {
   // What is wrong, and the group of checks that finds it.

@@ -779,6 +779,11 @@ export class FakeLedger {
             },
           ],
           externalRef: authorizationId,
+          metadata: {
+            networkRef: String(body.data.networkRef),
+            seq: String(body.data.seq),
+            ...(body.data.eventId ? { eventId: body.data.eventId } : {}),
+          },
         },
         'events',
       );

@@ -10,6 +10,7 @@ import { replayChecks } from '../replays';
 import { accountChecks } from './accounts';
 import { auditChecks } from './audit';
 import { batchChecks } from './batches';
+import { captureChecks } from './captures';
 import { concurrencyChecks } from './concurrency';
 import { ledgerDecisions } from './decisions';
 import { captured, eventChecks } from './events';
@@ -98,6 +99,7 @@ export const transactionSuite: Check[] = [
   }),
   ...concurrencyChecks,
   ...propertyChecks,
+  ...captureChecks,
   ...replayChecks,
   ...invariantChecks,
 ];

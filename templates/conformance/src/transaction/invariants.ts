@@ -2,7 +2,7 @@ import { group } from '../checks';
 import { equal, eventually, must } from '../expect';
 import { metric } from '../operations';
 import { checkChain, checkProof, proofOf } from './audit';
-import { accountAddsUp, all } from './ledger';
+import { accountAddsUp } from './ledger';
 
 /** What has to hold after all that went before. Reads over the API only. */
 export const invariantChecks = group('invariants at the end', {
@@ -61,59 +61,6 @@ export const invariantChecks = group('invariants at the end', {
           return age < settings.maxOutboxAge ? true : undefined;
         },
         { timeout: settings.patience },
-      );
-    },
-  },
-
-  'R6: what was captured is in the ledger': {
-    timeout: 300_000,
-    skip: ({ other }) =>
-      other ? undefined : 'needs both services: give AUTHORIZATION_BASE_URL',
-    run: async ({ client, other, settings }) => {
-      const authorizations = await all(other!, '/v1/authorizations');
-      let compared = 0;
-      for (const authorization of authorizations) {
-        if (authorization.spendAccountId === null) continue;
-        const account = await other!.expect(
-          200,
-          'GET',
-          `/v1/spend-accounts/${authorization.spendAccountId}`,
-        );
-        if (account.ledgerAccountId === null) continue;
-        const known = await client.get(
-          `/v1/accounts/${account.ledgerAccountId}`,
-        );
-        if (known.status === 404) continue;
-        await eventually(
-          `R6: the captures of authorization ${authorization.id} in the ledger`,
-          async () => {
-            const posted = await all(
-              client,
-              `/v1/transactions?externalRef=${authorization.id}`,
-            );
-            const sum = posted
-              .flatMap(transaction => transaction.legs)
-              .filter((leg: any) => leg.accountId === account.ledgerAccountId)
-              .reduce(
-                (total: bigint, leg: any) =>
-                  total +
-                  (leg.direction === 'debit' ? 1n : -1n) *
-                    BigInt(leg.amount.value),
-                0n,
-              );
-            must(
-              sum <= BigInt(authorization.captured),
-              `R6: more is posted than was captured of ${authorization.id}`,
-            );
-            return sum === BigInt(authorization.captured) ? true : undefined;
-          },
-          { timeout: settings.patience },
-        );
-        compared += 1;
-      }
-      must(
-        compared > 0,
-        'R6: there is no authorization on a spend account with a ledger account',
       );
     },
   },
