@@ -1,4 +1,4 @@
-import type { Page } from '@playwright/test';
+import { type Page, expect } from '@playwright/test';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -49,6 +49,7 @@ export function publishedFiles(page: Page, repository: string) {
       headers,
       data: { repository, access: 'read' },
     });
+    expect(answer.status()).toBe(201);
     const { token } = await answer.json();
     const url = new URL(
       `/api/provisioning/git/${repository}.git`,
@@ -60,6 +61,7 @@ export function publishedFiles(page: Page, repository: string) {
       cwd: folder,
       env: {
         ...process.env,
+        GIT_TERMINAL_PROMPT: '0',
         GIT_CONFIG_COUNT: '1',
         GIT_CONFIG_KEY_0: 'http.extraHeader',
         GIT_CONFIG_VALUE_0: `Authorization: Basic ${basic}`,

@@ -12,11 +12,14 @@ const SERVICE_VARIABLES =
 
 /** All of the machine's settings (proxies, certificates, registries), none of a service. */
 function environment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    Object.entries(process.env).filter(
-      ([name]) => !SERVICE_VARIABLES.test(name),
+  return {
+    ...Object.fromEntries(
+      Object.entries(process.env).filter(
+        ([name]) => !SERVICE_VARIABLES.test(name),
+      ),
     ),
-  ) as NodeJS.ProcessEnv;
+    FORCE_COLOR: '0',
+  } as NodeJS.ProcessEnv;
 }
 
 const seconds = (since: number) =>
@@ -41,7 +44,7 @@ async function runCommands(
         cwd: root,
         env: environment(),
         encoding: 'utf8',
-        timeout: 600_000,
+        timeout: 900_000,
         maxBuffer: 64 * 1024 * 1024,
       });
       output = `${result.stdout}${result.stderr}`;
@@ -171,7 +174,11 @@ async function runService(
         .split('\n')
         .filter(line => /^(Tests|Test Suites): /.test(line));
       summary.forEach(line => report.note(line));
-      assert(code === 0, `it ended with ${code}\n${output.slice(-8_000)}`);
+      const wrong = output.split('\n').filter(line => /^\s*✕ /.test(line));
+      assert(
+        code === 0,
+        `it ended with ${code}\n${wrong.join('\n')}\n${output.slice(-8_000)}`,
+      );
     });
     report.note(seconds(since));
     await report.check(

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Scaffolder } from './backend';
 import { assert, Report } from './report';
-import { SNAPSHOTS } from './snapshot';
 import { checkStatically } from './static';
 import { copyTemplates, templateNames } from './templates';
 
@@ -157,18 +156,24 @@ export async function selfTest(
       `spec: { targets: [./${template}/template.yaml] }
 `,
     );
-    const failuresOf = async (hostile: boolean) => {
+    const snapshots = path.join(root, 'snapshots');
+    const failuresOf = async (hostile: boolean, update = false) => {
       const silent = new Report();
       await checkStatically(silent, {
         root,
         scaffolder,
-        snapshots: SNAPSHOTS,
+        snapshots,
+        update,
         defaultsOnly: true,
+        dryRun: false,
         hostile,
       });
       return silent.failures;
     };
-    const before = new Set((await failuresOf(true)).map(({ name }) => name));
+    // Against a snapshot of its own: ours may be behind, which is told elsewhere.
+    const before = new Set(
+      (await failuresOf(true, true)).map(({ name }) => name),
+    );
     for (const { name, file, change, reason } of breaks(template)) {
       await report.check(`self-test: red for ${name}`, async () => {
         const target = path.join(root, file);

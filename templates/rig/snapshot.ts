@@ -123,7 +123,8 @@ export function compareSnapshot(
 export function updateSnapshot(
   template: string,
   trees: [string, Tree][],
+  folder = SNAPSHOTS,
 ): void {
-  mkdirSync(SNAPSHOTS, { recursive: true });
-  writeFileSync(snapshotFile(template), snapshotText(trees));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(snapshotFile(template, folder), snapshotText(trees));
 }

@@ -35,6 +35,8 @@ export type StaticOptions = {
   update?: boolean;
   /** Where the snapshots are. */
   snapshots?: string;
+  /** Ask the scaffolder for the same files. Default: true. */
+  dryRun?: boolean;
   /** Only the form's defaults, without other option sets. */
   defaultsOnly?: boolean;
   /** Values that a form would refuse are tried as well. Default: true. */
@@ -110,11 +112,11 @@ async function checkTemplate(
     await checkRepository(report, out, label);
     await checkSupplyChain(report, out, String(answers.ci), label);
     const tree = treeOf(out);
-    if (trees.length === 0)
+    if (trees.length === 0 && options.dryRun !== false)
       await checkDryRun(report, template, answers, tree, options);
     trees.push([describeOptions(chosen), tree]);
   }
-  if (options.update) updateSnapshot(template, trees);
+  if (options.update) updateSnapshot(template, trees, options.snapshots);
   await report.check(`${template}: the snapshot of the rendered trees`, () =>
     compareSnapshot(
       template,
