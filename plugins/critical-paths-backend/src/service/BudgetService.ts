@@ -99,6 +99,20 @@ export class BudgetService {
     return this.#making.value;
   }
 
+  /**
+   * Reads what {@link judgeApplication} needs for many applications at once: a
+   * question of its own for each of them would take much longer.
+   */
+  async readAhead(
+    objectives: CriticalPathObjective[],
+    feeds: StepFeed[],
+    until: number,
+  ): Promise<void> {
+    for (const days of new Set(objectives.map(o => o.windowDays))) {
+      await this.#signals.cells(feeds, objectiveGrid(days, until), 'detail');
+    }
+  }
+
   /** Objectives held against the sum of the feeds of one application, each over its own window. */
   async judgeApplication(
     objectives: CriticalPathObjective[],

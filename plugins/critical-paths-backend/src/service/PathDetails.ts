@@ -96,6 +96,7 @@ export class PathDetails {
         limit: MAX_CHANGES,
       }),
       this.#incidentsRead(feeds),
+      this.#budgets.readAhead(resolved.path.objectives, feeds, until),
     ]);
     const titleOf = (ref: string) =>
       (visible.has(ref) &&

@@ -16,8 +16,8 @@ import type { Grid } from './windows';
 const SYNC_EVERY_MS = 1000;
 /** Change numbers are read again this far back: they may become visible out of order. */
 const SEQ_OVERLAP = 50;
-/** Applications whose charts are remembered: some 20 paths. */
-const DETAIL_SERIES = 200;
+/** Applications whose charts are remembered: some 40 paths, about 20 MB. */
+const DETAIL_SERIES = 400;
 /** Planned downtime that may matter to a history of 13 months, in minutes. */
 const POLICY_MINUTES = 400 * 1440;
 /** A minute beyond any window. */
