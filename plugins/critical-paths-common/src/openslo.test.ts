@@ -148,12 +148,12 @@ describe('OpenSLO', () => {
         slo(),
         slo(d => {
           d.spec.service = 'posting';
-          d.spec.objectives = [{ targetPercent: 90 }, { target: 0.5 }];
+          d.spec.objectives = [{ targetPercent: 90 }, { target: 0.57 }];
         }),
       ],
       PATH,
     );
-    expect(read.objectives.map(o => o.target)).toEqual([90, 50]);
+    expect(read.objectives.map(o => o.target)).toEqual([90, 57]);
     expect(read.notes).toEqual([
       'documents[0] is about the service web-shop and was left out',
     ]);

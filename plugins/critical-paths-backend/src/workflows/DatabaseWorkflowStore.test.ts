@@ -76,6 +76,15 @@ describe.each(databases.eachSupportedId())('on %p', databaseId => {
     expect(tries.filter(t => t === 'busy')).toHaveLength(9);
     const winner = `run-${tries.indexOf('claimed')}`;
     expect(await statuses()).toEqual([[winner, 'running']]);
+    const byHand = await Promise.all(
+      [...Array(10).keys()].map(i =>
+        claim(`hand-${i}`, T + 100, {
+          by: i % 2 ? store : other,
+          onlyDue: false,
+        }),
+      ),
+    );
+    expect(new Set(byHand)).toEqual(new Set(['busy']));
     await store.finish(KEY, winner, passed, T + 200);
     await expect(claim('again', T + 300)).resolves.toBe('not-due');
     await expect(claim('by hand', T + 300, { onlyDue: false })).resolves.toBe(
