@@ -14,7 +14,7 @@ import {
 } from './desk';
 
 /** One authorization as simply as possible: the oracle of the random orders. The rules are those of authorization-states.yaml. */
-type Auth = {
+export type Auth = {
   id: string;
   ref: string;
   percent: bigint;
@@ -27,13 +27,13 @@ type Auth = {
 };
 
 const max = (a: bigint, b: bigint) => (a > b ? a : b);
-const held = (a: Auth) =>
+export const held = (a: Auth) =>
   max(0n, a.authorized - a.reversed - a.captured - a.released);
 /** What may be captured in all. */
 const limit = (a: Auth) =>
   ((a.authorized - a.reversed) * (100n + a.percent)) / 100n;
 
-function status(a: Auth): string {
+export function status(a: Auth): string {
   if (a.authorized === 0n) return 'DECLINED';
   if (held(a) > 0n) {
     if (a.captured > 0n) return 'PARTIALLY_CAPTURED';
@@ -94,7 +94,7 @@ const step: fc.Arbitrary<Message> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('repeat' as const) }) },
 );
 
-type World = { who: Spender; funds: bigint; auths: Auth[] };
+export type World = { who: Spender; funds: bigint; auths: Auth[] };
 
 const openToBuy = ({ funds, auths }: World) =>
   auths.reduce((left, a) => left - held(a) - a.captured, funds);
@@ -116,7 +116,7 @@ async function told(
 }
 
 /** What has to come of a message, and what it does then. */
-function follow(
+export function follow(
   world: World,
   a: Auth,
   what: string,
