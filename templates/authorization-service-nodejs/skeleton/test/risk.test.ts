@@ -27,6 +27,10 @@ const FAULTS: [Fault, string][] = [
   ['reset', 'network'],
 ];
 
+/** Milliseconds: long enough for a busy machine, and short where nothing else ends the waiting. */
+const PATIENT = 10_000;
+const waitFor = (fault: Fault) => (fault === 'timeout' || fault === 'slow' ? 100 : PATIENT);
+
 const question = () => ({
   requestId: randomUUID(),
   cardId: randomUUID(),
@@ -38,7 +42,7 @@ const question = () => ({
 
 function client(more: Partial<ConstructorParameters<typeof RiskPartner>[0]> = {}) {
   const registry = new Registry();
-  const risk = new RiskPartner({ url, timeout: 200, threshold: 3, pause: 1_000, registry, ...more });
+  const risk = new RiskPartner({ url, timeout: PATIENT, threshold: 3, pause: 1_000, registry, ...more });
   const results = async () => {
     const { values } = await registry.getSingleMetric('risk_requests_total')!.get();
     return Object.fromEntries(values.map(({ labels, value }) => [labels.result, value]));
@@ -63,7 +67,7 @@ describe('the partner', () => {
   });
 
   it.each(FAULTS)('that fails by %s is no score, in time', async (fault, result) => {
-    const { risk, results } = client();
+    const { risk, results } = client({ timeout: waitFor(fault) });
     partner.mode = fault;
     expect(await risk.score(question())).toEqual({ score: null, source: 'fallback' });
     expect(await results()).toEqual({ [result]: 1 });
@@ -108,10 +112,13 @@ describe('the partner', () => {
 
 describe('decisions with a partner', () => {
   let service: Harness;
+  let hasty: Harness;
   beforeAll(async () => {
-    service = await startHarness({ RISK_URL: url, RISK_TIMEOUT_MS: '150', RISK_BREAKER_FAILURES: '1000' });
+    const start = (timeout: number) =>
+      startHarness({ RISK_URL: url, RISK_TIMEOUT_MS: String(timeout), RISK_BREAKER_FAILURES: '1000' });
+    [service, hasty] = await Promise.all([start(PATIENT), start(100)]);
   });
-  afterAll(() => service.close());
+  afterAll(() => Promise.all([service.close(), hasty.close()]));
 
   it('follow the score', async () => {
     const ruleSetId = await service.ruleSet({ risk: { declineFrom: 70 } });
@@ -151,9 +158,10 @@ describe('decisions with a partner', () => {
       ruleSetId: await service.ruleSet({ risk: { declineFrom: 70, whenUnavailable: 'decline' } }),
     });
     partner.mode = fault;
+    const asked = waitFor(fault) === PATIENT ? service : hasty;
     const [approved, declined] = await Promise.all([
-      service.authorize(lenient.token, '10'),
-      service.authorize(strict.token, '10'),
+      asked.authorize(lenient.token, '10'),
+      asked.authorize(strict.token, '10'),
     ]);
     expect(approved.body).toMatchObject({ decision: 'APPROVED', risk: { score: null, source: 'fallback' } });
     expect(declined.body).toMatchObject({ decision: 'DECLINED', reasonCode: '91', detail: 'risk-unavailable' });
