@@ -41,6 +41,12 @@ export function normalized(document: any, node: any): any {
     else result[name] = normalized(document, value);
   }
   if (result.enum) delete result.type;
+  // Anything goes, said or not.
+  if (
+    result.additionalProperties === true ||
+    JSON.stringify(result.additionalProperties) === '{}'
+  )
+    delete result.additionalProperties;
   if (Array.isArray(result.allOf)) {
     const { allOf, ...own } = result;
     return merged([...allOf, own]);

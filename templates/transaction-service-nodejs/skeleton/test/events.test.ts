@@ -94,16 +94,30 @@ describe('authorization.captured.v1', () => {
 
   it.each([
     ['an account that is not there', () => captured(randomUUID(), '1'), 422, 'account-unknown'],
-    ['no account', () => captured(null, '1'), 400, 'validation-failed'],
-    [
-      'a currency without a settlement account',
-      () => captured(randomUUID(), '1', { amount: { value: '1', currency: 'EUR' } }),
-      422,
-      'account-unknown',
-    ],
     ['a wrong amount', () => captured(randomUUID(), '0'), 400, 'validation-failed'],
   ] as const)('with %s is refused', async (_name, event, status, code) => {
     expect(await service.post('/v1/events', event())).toMatchObject({ status, body: { code } });
+  });
+
+  it('of a card that is not kept here is acknowledged and ignored', async () => {
+    expect(await service.post('/v1/events', captured(null, '1'))).toMatchObject({
+      status: 202,
+      body: { outcome: 'ignored' },
+    });
+  });
+
+  it('in a currency without a configured account goes to one of the service, opened once', async () => {
+    const accounts = await Promise.all(Array.from({ length: 6 }, () => service.openAccount({ currency: 'EUR' })));
+    const events = accounts.map(account => captured(account, '2', { amount: { value: '2', currency: 'EUR' } }));
+    const answers = await Promise.all(events.map(event => service.post('/v1/events', event)));
+    expect(answers.map(({ status }) => status)).toEqual(accounts.map(() => 202));
+    const credited = new Set<string>();
+    for (const event of events) {
+      const { items } = (await service.get(`/v1/transactions?externalRef=${event.data.authorizationId}`)).body;
+      credited.add(items[0].legs[1].accountId);
+    }
+    expect(credited.size).toBe(1);
+    expect(await service.balance([...credited][0]!)).toBe('12');
   });
 });
 

@@ -1,10 +1,12 @@
+import { createHash } from 'node:crypto';
 import type { Consumer } from '../platform/events/inbox.ts';
 import { fingerprint } from '../platform/ids.ts';
-import { invalid, ProblemError } from '../platform/problems.ts';
+import { ProblemError } from '../platform/problems.ts';
 import type { LedgerClock } from './clock.ts';
 import { postBatch, type Run } from './post.ts';
 import { knownCurrency, toInstant } from './postings.ts';
 import { toRefusal } from './refusals.ts';
+import * as sql from './statements.ts';
 
 /** What of `authorization.captured.v1` is posted; the schema of the type has been checked. */
 type Captured = {
@@ -18,7 +20,7 @@ type Captured = {
   createdAt: string;
 };
 
-/** Currency code to the account that captured money goes to. */
+/** Currency code to the account that captured money goes to. For other currencies the service has one of its own. */
 export type SettlementAccounts = ReadonlyMap<string, string>;
 
 /**
@@ -33,17 +35,10 @@ export function capturedConsumer(clock: LedgerClock, keyHours: number, accounts:
       const data = event.data as unknown as Captured;
       const { value, currency } = data.amount;
       knownCurrency(currency, '/data/amount/currency');
-      if (data.ledgerAccountId === null) {
-        throw invalid('/data/ledgerAccountId', 'required', 'is null: there is no account to take the money from');
-      }
-      const settlement = accounts.get(currency);
-      if (settlement === undefined) {
-        throw new ProblemError(
-          'account-unknown',
-          `There is no settlement account for ${currency}; see SETTLEMENT_ACCOUNTS.`,
-        );
-      }
+      // Of a card that is not kept in this ledger: it can never be posted, so it would only come again and again.
+      if (data.ledgerAccountId === null) return 'ignored';
       const run: Run = async (statement, values) => (await client.query({ ...statement, values })).rows;
+      const settlement = accounts.get(currency) ?? (await ownSettlementAccount(run, currency));
       const amount = BigInt(value);
       const [result] = await postBatch(run, clock, { hours: keyHours }, [
         {
@@ -75,4 +70,24 @@ export function capturedConsumer(clock: LedgerClock, keyHours: number, accounts:
       if ('refusal' in item!) throw toRefusal(item.refusal, false, '/data');
     },
   };
+}
+
+/** An id that is the same wherever and whenever it is computed (UUIDv8, RFC 9562). */
+function idOf(name: string): string {
+  const bytes = createHash('sha256').update(name).digest().subarray(0, 16);
+  bytes[6] = 0x80 | (bytes[6]! & 0x0f);
+  bytes[8] = 0x80 | (bytes[8]! & 0x3f);
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
+
+/** Opens the service's own settlement account of a currency at its first capture. Who comes at the same time waits and finds it. */
+async function ownSettlementAccount(run: Run, currency: string): Promise<string> {
+  const name = `Settlement of captures, ${currency}`;
+  const id = idOf(name);
+  if ((await run(sql.ACCOUNT, [id])).length === 0) {
+    const metadata = JSON.stringify({ role: 'settlement' });
+    const owner = ['ledger', `settlement-account:${currency}`, fingerprint('accounts', name), false];
+    await run(sql.OPEN_ACCOUNT, [...owner, id, name, 'liability', 'credit', currency, null, metadata]);
+  }
+  return id;
 }

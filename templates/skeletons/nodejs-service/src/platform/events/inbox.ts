@@ -8,9 +8,10 @@ export type Consumer = {
   type: string;
   /**
    * Called within the transaction that remembers the event: what it writes with this client happens exactly once. What it does elsewhere
-   * must carry a key of its own, because the event comes again when the transaction fails. Throws to have it again later.
+   * must carry a key of its own, because the event comes again when the transaction fails. Throws to have it again later; 'ignored' says
+   * that there was nothing to do.
    */
-  handle(event: CloudEvent, client: pg.ClientBase): Promise<void>;
+  handle(event: CloudEvent, client: pg.ClientBase): Promise<void | 'ignored'>;
 };
 
 export type Outcome = 'processed' | 'ignored' | 'duplicate';
@@ -49,8 +50,7 @@ export class Inbox {
         values: [event.source, event.id, event.type],
       });
       if (rowCount === 0) return 'duplicate';
-      await consumer.handle(event, client);
-      return 'processed';
+      return (await consumer.handle(event, client)) ?? 'processed';
     });
   }
 }
