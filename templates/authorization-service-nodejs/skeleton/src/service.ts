@@ -2,6 +2,7 @@ import { Gauge } from 'prom-client';
 import { Authorizations } from './authorization/authorizations.ts';
 import { Cards } from './authorization/cards.ts';
 import { Expiry } from './authorization/expiry.ts';
+import { OldKeys } from './authorization/keys.ts';
 import { LedgerEvents } from './authorization/ledger-events.ts';
 import { OPENAPI } from './authorization/openapi.ts';
 import { Reconciliation } from './authorization/reconcile.ts';
@@ -12,6 +13,7 @@ import { RuleSets } from './authorization/rule-sets.ts';
 import { SHARED } from './authorization/schemas.ts';
 import * as sql from './authorization/statements.ts';
 import type { EnvironmentReader } from './platform/config.ts';
+import { callerOf } from './platform/http/idempotency.ts';
 import { defineService } from './platform/runtime.ts';
 
 /** What only this service is told from outside. Times are milliseconds. */
@@ -71,7 +73,8 @@ export const definition = defineService({
   tables: ['outbox', 'inbox', 'idempotency'],
   probe: 'SELECT 1 FROM state_transition LIMIT 1',
   schemas: SHARED,
-  create({ own, database, registry }) {
+  create({ config, own, database, registry }) {
+    const oldKeys = new OldKeys(database, config.idempotencyHours);
     const ruleSets = new RuleSets(database);
     const risk = new RiskPartner({ ...own.risk, registry });
     const { batchSize, batchConcurrency, maxWaiting } = own;
@@ -90,6 +93,9 @@ export const definition = defineService({
     });
     return {
       async routes(app) {
+        app.addHook('preHandler', async request => {
+          if (request.method === 'POST') await oldKeys.refuse(callerOf(request));
+        });
         await app.register(authorizationRoutes, { authorizations });
         await app.register(cardRoutes, { cards, ruleSets });
       },

@@ -233,6 +233,32 @@ describe('every message', () => {
     expect(await service.account(account)).toMatchObject({ held: '80', unposted: '20' });
   });
 
+  it('is refused under a key that is too old to be remembered, unless it still is', async () => {
+    const { token } = await service.funded('1000');
+    const id = await service.approved(token, '100');
+    const uuidv7 = (age: number) => {
+      const hex = Math.floor(Date.now() - age * 3_600_000)
+        .toString(16)
+        .padStart(12, '0');
+      return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-${randomUUID().slice(24)}`;
+    };
+    const old = { 'idempotency-key': uuidv7(80) };
+    const refused = await service.act(id, 'captures', { amount: usd('1') }, old);
+    expect(refused).toMatchObject({ status: 422, body: { code: 'idempotency-key-expired' } });
+    for (const hours of [70, -1]) {
+      const answer = await service.act(id, 'captures', { amount: usd('1') }, { 'idempotency-key': uuidv7(hours) });
+      expect(answer.status).toBe(201);
+    }
+    await owner(client =>
+      client.query(
+        `INSERT INTO idempotency (client_id, key, fingerprint, status, auth_id, event_seq)
+         SELECT client_id, $1, fingerprint, 201, auth_id, seq FROM auth_event WHERE auth_id = $2 AND seq = 2`,
+        [old['idempotency-key'], id],
+      ),
+    );
+    expect((await service.act(id, 'captures', { amount: usd('1') }, old)).status).toBe(200);
+  });
+
   it('must be about an authorization that exists, in its currency', async () => {
     const id = randomUUID();
     for (const operation of ['increments', 'captures', 'reversals', 'expire']) {

@@ -219,7 +219,7 @@ CREATE TABLE idempotency (
   fingerprint bytea NOT NULL,
   -- As over HTTP: 201, or the status of the refusal.
   status      smallint NOT NULL,
-  -- Set when the answer can be read again from immutable rows. Only such rows are purged.
+  -- Set when the answer can be read again from immutable rows. Only such rows and refusals are purged.
   auth_id     uuid,
   event_seq   integer,
   -- The answer otherwise: a refusal, an account, a card.
@@ -227,7 +227,7 @@ CREATE TABLE idempotency (
   created_at  timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (client_id, key)
 );
-CREATE INDEX idempotency_created ON idempotency (created_at) WHERE auth_id IS NOT NULL;
+CREATE INDEX idempotency_created ON idempotency (created_at) WHERE auth_id IS NOT NULL OR status <> 201;
 
 -- Facts to be told to others. A publisher takes them with SKIP LOCKED and removes what was confirmed.
 CREATE TABLE outbox (

@@ -179,8 +179,8 @@ BEGIN
   END IF;
 END $$;
 
--- Forgets the answers that can be read again from immutable rows. A message that comes once more after that finds its authorization or its
--- event and is not carried out twice; answers about accounts and cards are few and stay.
+-- Forgets refusals, and the answers that can be read again from immutable rows. A message that comes once more after that finds its
+-- authorization or its event and is not carried out twice; answers about accounts and cards are few and stay.
 CREATE FUNCTION idempotency_purge(p_hours integer, p_limit integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
@@ -191,7 +191,7 @@ BEGIN
   END IF;
   WITH old AS (
     SELECT client_id, key FROM idempotency
-     WHERE auth_id IS NOT NULL AND created_at < clock_timestamp() - make_interval(hours => p_hours)
+     WHERE (auth_id IS NOT NULL OR status <> 201) AND created_at < clock_timestamp() - make_interval(hours => p_hours)
      ORDER BY created_at LIMIT p_limit FOR UPDATE SKIP LOCKED
   )
   DELETE FROM idempotency i USING old WHERE i.client_id = old.client_id AND i.key = old.key;
