@@ -3,7 +3,10 @@ import type {
   BurnRuleStatus,
   ObjectiveBudget,
 } from '@rocket/plugin-critical-paths-common';
-import type { NotificationService } from '@backstage/plugin-notifications-node';
+import type {
+  NotificationSendOptions,
+  NotificationService,
+} from '@backstage/plugin-notifications-node';
 import type { Budgets, PathBudget } from '../service/BudgetService';
 import { DatabaseSignalStore } from '../store/DatabaseSignalStore';
 import { AlertService } from './AlertService';
@@ -86,7 +89,7 @@ describe.each(databases.eachSupportedId())('alerts on %p', databaseId => {
     store = await DatabaseAlertStore.create({ database });
     now = START;
     maintenance = false;
-    send = jest.fn(async (_options: unknown) => {});
+    send = jest.fn(async (_options: NotificationSendOptions) => {});
     service = new AlertService({
       budgets: { budgets: async () => ({ paths } as unknown as Budgets) },
       store,
