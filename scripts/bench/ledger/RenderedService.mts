@@ -171,6 +171,32 @@ export class RenderedService {
     );
   }
 
+  /**
+   * Waits until every event was told and every transaction is sealed, at most three minutes. A closed loop outruns both on purpose; what
+   * is checked afterwards is that they catch up and that nothing is missing.
+   *
+   * @returns seconds that it took
+   */
+  async caughtUp(): Promise<number> {
+    const started = performance.now();
+    const deadline = started + 180_000;
+    for (;;) {
+      const text = await fetch(`${this.url}/metrics`).then(
+        answer => answer.text(),
+        () => '',
+      );
+      const gauge = (name: string) =>
+        Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? 0);
+      const behind = Math.max(
+        gauge('outbox_oldest_age_seconds'),
+        gauge('audit_seal_lag_seconds'),
+      );
+      if ((text !== '' && behind < 1) || performance.now() > deadline)
+        return (performance.now() - started) / 1000;
+      await new Promise(resolve => setTimeout(resolve, 250));
+    }
+  }
+
   kill(): Promise<void> {
     return this.#end('SIGKILL');
   }

@@ -100,7 +100,9 @@ export async function ledger() {
   await postgres.initialise();
   const service = new RenderedService('transaction-service-nodejs', postgres);
   const breaches: string[] = [];
-  const check = (what: string) => {
+  const catchUp: Record<string, number> = {};
+  const check = async (what: string) => {
+    catchUp[what] = await service.caughtUp();
     for (const breach of invariants(service))
       breaches.push(`after ${what}: ${breach}`);
   };
@@ -136,7 +138,7 @@ export async function ledger() {
       });
       before = after;
     }
-    check('B1');
+    await check('B1');
 
     say(`B3: open loop, ${OPEN_RATE}/s`);
     await openLoop({
@@ -151,7 +153,7 @@ export async function ledger() {
       rate: OPEN_RATE,
       next: postings(accounts),
     });
-    check('B3');
+    await check('B3');
 
     say('B4: one hot account against random accounts, interleaved');
     const hotRounds = [];
@@ -166,7 +168,7 @@ export async function ledger() {
       });
       random = next;
     }
-    check('B4');
+    await check('B4');
 
     say('B6: kill -9 of the service, then of PostgreSQL, under load');
     const lost: Record<
@@ -199,7 +201,7 @@ export async function ledger() {
       // Counted in the database: as many transactions as there were different keys, however often each was sent.
       verdict.twice += Math.abs(service.count('txn') - before - posted.length);
       lost[victim] = verdict;
-      check(`kill -9 of ${victim}`);
+      await check(`kill -9 of ${victim}`);
     }
 
     say('authorization service: 1,000 decisions/s, open loop');
@@ -265,6 +267,13 @@ export async function ledger() {
         decisions.closed.perSecond,
       )} /s`,
     );
+    console.log(
+      `events told and transactions sealed, seconds after: ${Object.entries(
+        catchUp,
+      )
+        .map(([what, seconds]) => `${what} ${n(seconds, 1)}`)
+        .join(', ')}`,
+    );
     for (const breach of breaches) console.log(`B5 ${breach}`);
     for (const [bound, met] of Object.entries(bounds))
       console.log(`${met ? 'met   ' : 'MISSED'} ${bound}`);
@@ -286,6 +295,7 @@ export async function ledger() {
       hotRatio,
       kills: lost,
       authorization: decisions,
+      catchUpSeconds: catchUp,
       breaches,
       bounds,
       ok: Object.values(bounds).every(Boolean),
