@@ -3,7 +3,7 @@
  * Runs the conformance suite against a service. Plain Node 24 is enough; see README.md.
  *
  * node run.ts --service transaction --url http://127.0.0.1:8080 [--authorization-url URL] [--contracts DIR] [--pid PID]
- *   [--seed N] [--histories N] [--group NAME] [--junit FILE]
+ *   [--seed N] [--histories N] [--group TEXT] [--json FILE]
  */
 {
   const { spawnSync } =
@@ -12,7 +12,7 @@
   const { parseArgs } = require('node:util') as typeof import('node:util');
 
   const usage =
-    'node run.ts --service transaction|authorization --url http://HOST:PORT [--authorization-url URL] [--contracts DIR] [--pid PID] [--seed N] [--histories N] [--group TEXT]';
+    'node run.ts --service transaction|authorization --url http://HOST:PORT [--authorization-url URL] [--contracts DIR] [--pid PID] [--seed N] [--histories N] [--group TEXT] [--json FILE]';
   let exitCode = 2;
   try {
     const { values } = parseArgs({

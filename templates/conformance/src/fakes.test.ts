@@ -17,7 +17,7 @@ const settings = {
   histories: 12,
   shrink: false,
   relay: true,
-  patience: 4_000,
+  patience: 2_500,
   maxOutboxAge: 60,
 };
 const contracts = {
