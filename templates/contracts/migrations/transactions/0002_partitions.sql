@@ -119,6 +119,7 @@ BEGIN
       last_pending_version = greatest(o.last_pending_version, excluded.last_pending_version), history_from = excluded.history_from
     $f$, 'pending_entry_' || suffix, (p_day + 1)::timestamp AT TIME ZONE 'UTC');
   EXECUTE format('SELECT count(*) FROM %I', 'txn_' || suffix) INTO dropped;
+  INSERT INTO audit_dropped_day (day, transactions) VALUES (p_day, dropped);
   FOREACH parent IN ARRAY ARRAY['pending_entry', 'entry', 'txn_resolution', 'txn_link', 'txn'] LOOP
     EXECUTE format('DROP TABLE %I', parent || '_' || suffix);
   END LOOP;

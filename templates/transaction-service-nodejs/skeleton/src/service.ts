@@ -1,3 +1,5 @@
+import { AUDIT_FUNCTIONS, createAudit } from './audit/audit.ts';
+import { AUDIT_SHARED } from './audit/schemas.ts';
 import { capturedConsumer } from './ledger/events.ts';
 import { accountRoutes } from './ledger/http/accounts.ts';
 import { transactionRoutes } from './ledger/http/transactions.ts';
@@ -19,6 +21,7 @@ export const definition = defineService({
     tags: [
       { name: 'accounts', description: 'Accounts, balances and history' },
       { name: 'transactions', description: 'Post, hold, settle and reverse' },
+      { name: 'audit', description: 'Proof that nothing was changed afterwards' },
       { name: 'reports', description: 'Proof that the books are in order' },
       { name: 'events', description: 'What other services tell this one' },
     ],
@@ -32,6 +35,7 @@ export const definition = defineService({
       'ledger_open_account',
       'ledger_set_account_status',
       'ledger_add_days',
+      ...AUDIT_FUNCTIONS,
       // Called by the statements and views that it reads with.
       'iso_utc',
       'leg_json',
@@ -51,17 +55,19 @@ export const definition = defineService({
   ],
   // A right of the role as well as a table: both are there once the migrations have run.
   probe: 'SELECT 1 FROM currency LIMIT 1',
-  schemas: SHARED,
+  schemas: [...SHARED, ...AUDIT_SHARED],
   create(context) {
     const { config, own, database } = context;
     const ledger = new Ledger(database, { ...own.ledger, keyHours: config.idempotencyHours });
+    const audit = createAudit(context, own.audit, own.reconciliation.timeout);
     return {
       async routes(app) {
         await app.register(accountRoutes, { ledger });
         await app.register(transactionRoutes, { ledger, problemBase: config.problemBase });
+        await app.register(audit.routes);
       },
-      workers: ledgerWorkers(context, ledger),
-      commands: ledgerCommands(context),
+      workers: [...ledgerWorkers(context, ledger, [audit.check]), ...audit.workers],
+      commands: { ...ledgerCommands(context, [audit.check]), ...audit.commands },
       consumers: [capturedConsumer(ledger.clock, config.idempotencyHours, own.settlementAccounts)],
       close: () => ledger.idle(),
     };

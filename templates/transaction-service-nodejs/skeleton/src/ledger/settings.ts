@@ -1,3 +1,4 @@
+import { readAuditSettings, type AuditSettings } from '../audit/settings.ts';
 import type { EnvironmentReader } from '../platform/config.ts';
 import { CURRENCY_EXPONENTS } from '../platform/money.ts';
 import type { SettlementAccounts } from './events.ts';
@@ -7,6 +8,7 @@ import type { LedgerOptions } from './ledger.ts';
 export type LedgerSettings = {
   ledger: Omit<LedgerOptions, 'keyHours'>;
   settlementAccounts: SettlementAccounts;
+  audit: AuditSettings;
   /** Milliseconds between two looks for pending transactions whose time is over. */
   expiryInterval: number;
   reconciliation: {
@@ -60,6 +62,7 @@ export function readSettings(env: EnvironmentReader): LedgerSettings {
       batchLockTimeout: env.integer('LEDGER_BATCH_LOCK_TIMEOUT_MS', 200, 10, 60_000),
     },
     settlementAccounts: readSettlementAccounts(env),
+    audit: readAuditSettings(env),
     expiryInterval: env.integer('EXPIRY_INTERVAL_MS', 1_000, 50, 3_600_000),
     reconciliation: {
       interval: env.integer('RECONCILE_INTERVAL_MS', 3_600_000, 1_000, 7 * 24 * 3_600_000),

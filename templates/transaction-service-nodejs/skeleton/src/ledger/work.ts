@@ -10,6 +10,8 @@ type Context = ServiceContext<LedgerSettings>;
 
 /** Pending transactions that one run of the expiry takes. */
 const EXPIRE_AT_ONCE = 200;
+/** Blocks of the audit chain whose leaves are forgotten by one statement. */
+const BLOCKS_AT_ONCE = 500;
 const HOUR = 3_600_000;
 
 /** What the ledger does by itself. `extra` are checks that join the reconciliation. */
@@ -90,7 +92,7 @@ export function ledgerCommands(context: Context, extra: readonly ExtraCheck[] = 
   const { config, own } = context;
   return {
     reconcile: {
-      summary: `checks the books (${Object.keys(CHECKS).join(', ')}), prints the result as JSON, ends with 1 when they are not in order`,
+      summary: `checks the books (${Object.keys(CHECKS).join(', ')}, R7), prints the result as JSON, ends with 1 when they are not in order`,
       async run(_args, out) {
         const result = await reconcile(config, own.reconciliation, undefined, extra);
         out(JSON.stringify(result, null, 2));
@@ -136,7 +138,7 @@ export async function purge(
       `SELECT to_date(right(c.relname, 8), 'YYYYMMDD')::text AS day
          FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
         WHERE i.inhparent = 'txn'::regclass
-          AND to_date(right(c.relname, 8), 'YYYYMMDD') < (clock_timestamp() AT TIME ZONE 'UTC')::date - $1::int
+          AND c.relname < 'txn_' || to_char((clock_timestamp() AT TIME ZONE 'UTC')::date - $1::int, 'YYYYMMDD')
         ORDER BY 1`,
       [keep],
     );
@@ -144,6 +146,11 @@ export async function purge(
     for (const { day } of rows) {
       const result = await client.query<{ n: string }>('SELECT ledger_drop_day($1) AS n', [day]);
       dropped.push({ day, transactions: Number(result.rows[0]!.n) });
+    }
+    // Nothing waits for this, so it is done little by little.
+    for (let forgotten = dropped.length > 0 ? BLOCKS_AT_ONCE : 0; forgotten === BLOCKS_AT_ONCE;) {
+      const result = await client.query<{ n: number }>('SELECT audit_forget_leaves($1) AS n', [BLOCKS_AT_ONCE]);
+      forgotten = result.rows[0]!.n;
     }
     return dropped;
   } finally {
