@@ -91,18 +91,20 @@ export function BoardFilters(props: BoardFiltersProps) {
           onChange={setText}
         />
       </div>
-      <div className={styles.select}>
-        <Select
-          aria-label="Business model"
-          options={models}
-          selectedKey={view.businessModel ?? ALL}
-          onSelectionChange={key =>
-            onChange({
-              businessModel: key === ALL ? undefined : String(key),
-            })
-          }
-        />
-      </div>
+      {models.length > 1 && (
+        <div className={styles.select}>
+          <Select
+            aria-label="Business model"
+            options={models}
+            selectedKey={view.businessModel ?? ALL}
+            onSelectionChange={key =>
+              onChange({
+                businessModel: key === ALL ? undefined : String(key),
+              })
+            }
+          />
+        </div>
+      )}
       <div className={styles.select}>
         <Select
           aria-label="Owner"

@@ -185,7 +185,7 @@ export function TeamsBoard({ view, onChange }: BoardProps) {
                     <BudgetBar
                       remaining={row.budgetRemaining}
                       label={`Smallest error budget of ${row.title}`}
-                      emptyText="no objective"
+                      emptyText="no data"
                       muted={isMuted}
                     />
                   </td>
@@ -216,7 +216,7 @@ export function TeamsBoard({ view, onChange }: BoardProps) {
       {data && (
         <Text as="p" variant="body-small" color="secondary">
           Good and valid requests of all paths are added up; latency is that of
-          all requests together. {describeWindow(data.window)}, up to{' '}
+          all requests together, {describeWindow(data.window)}, up to{' '}
           {formatTimestamp(data.to)}.
         </Text>
       )}

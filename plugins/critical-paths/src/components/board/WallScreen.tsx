@@ -59,14 +59,14 @@ function Tile({
       </div>
       <dl className={styles.figures}>
         {figures.map(figure => {
-          const { value, unit } = figureOf(row.signals, figure);
+          const { value, unit, hasData } = figureOf(row.signals, figure);
           return (
             <div key={figure}>
               <dt>
                 {FIGURES[figure].label}
                 {figure === 'latency' && ' p95'}
               </dt>
-              <dd>
+              <dd data-missing={hasData ? undefined : ''}>
                 {value} <small>{unit}</small>
               </dd>
             </div>
