@@ -83,6 +83,77 @@ test('a path that names an unknown component says so on its page', async () => {
   await picture(page, 'path-unknown-component');
 });
 
+test('every board opens and can be used by everybody', async () => {
+  for (const [name, query, text] of [
+    ['board-uptime', 'board=uptime', 'Objective'],
+    ['board-throughput', 'board=throughput', 'Objective'],
+    ['board-error-rate', 'board=error-rate', 'Objective'],
+    ['board-latency', 'board=latency', 'Objective'],
+    ['board-teams', 'board=teams', 'Smallest error budget'],
+  ]) {
+    await page.goto(`/critical-paths?${query}`);
+    await expect(
+      page.getByRole('columnheader', { name: text }).first(),
+    ).toBeVisible();
+    await expect(page.getByRole('rowheader').first()).toBeVisible();
+    await picture(page, name);
+    await accessible(page);
+  }
+  await page.goto('/critical-paths?wall=on');
+  const wall = page.getByRole('region', { name: /wall screen/ });
+  await expect(
+    wall.getByRole('heading', { name: 'Card authorization' }),
+  ).toBeVisible();
+  await picture(page, 'wall-screen', { asItIs: true });
+  await page.keyboard.press('Escape');
+  await expect(page.getByRole('table').first()).toBeVisible();
+});
+
+test('the incident of the demo is explained: application, deployment, budget', async () => {
+  const card = () =>
+    api<PathDetail>(
+      page,
+      'critical-paths/paths/default/card-authorization?window=7d',
+    );
+  const hotfix = (detail: PathDetail) =>
+    detail.changes.find(
+      change => change.kind === 'deployment' && /hotfix/.test(change.title),
+    );
+  // Back-filled history, attributed by the hour and the minute.
+  await expect
+    .poll(async () => hotfix(await card())?.burn?.budgetPercent ?? 0, {
+      timeout: 200_000,
+      intervals: [3000],
+    })
+    .toBeGreaterThan(5);
+  const detail = await card();
+  expect(detail.attribution.rows[0].entityRef).toBe(
+    'component:default/authorization-service',
+  );
+  expect(hotfix(detail)).toMatchObject({
+    entityRef: 'component:default/authorization-service',
+  });
+  expect(
+    detail.changes.some(
+      change =>
+        change.kind === 'incident' &&
+        change.entityRef === 'component:default/authorization-service',
+    ),
+  ).toBe(true);
+
+  await page.goto('/critical-paths/default/card-authorization?window=7d');
+  const who = page.locator('section', { hasText: 'Who burned the budget' });
+  await expect(who.getByRole('listitem').first()).toContainText(
+    'Authorization service',
+  );
+  const happened = page.locator('section', { hasText: 'What happened' });
+  await expect(
+    happened.getByRole('listitem').filter({ hasText: 'hotfix' }),
+  ).toContainText('of the budget');
+  await picture(page, 'path-incident');
+  await accessible(page);
+});
+
 test('the form refuses a bad and a taken name at once', async () => {
   await page.goto('/create/templates/default/transaction-service-nodejs');
   const name = page.getByLabel(/^Name/).first();
