@@ -83,7 +83,7 @@ describe('layer 3: constraints hold for everyone', () => {
       'UPDATE spend_account SET held = balance + credit_limit + 1 WHERE NOT overdrawn',
       'spend_account_open_to_buy',
     ],
-    ['a negative hold', 'UPDATE spend_account SET held = -1', 'spend_account_held_check'],
+    ['a negative hold', 'UPDATE spend_account SET held = -1', 'spend_account_range'],
     ['a state that does not add up', 'UPDATE auth_state SET held = held + 1', 'auth_state_check'],
     ['a card number as token', `UPDATE card SET token = '4111111111111111'`, 'card_token_check'],
   ])('%s', async (_what, sql, constraint) => {

@@ -15,19 +15,22 @@ CREATE TABLE spend_account (
   id                uuid PRIMARY KEY,
   currency          text NOT NULL REFERENCES currency (code),
   ledger_account_id uuid UNIQUE,
-  ledger_side       text NOT NULL CHECK (ledger_side IN ('credit', 'debit')),
+  ledger_side       text NOT NULL,
   -- The ledger's last word, positive when it is money of the cardholder, and the version of the ledger account it was true at.
-  balance           bigint NOT NULL DEFAULT 0 CHECK (balance BETWEEN -4000000000000000000 AND 4000000000000000000),
+  balance           bigint NOT NULL DEFAULT 0,
   ledger_version    bigint NOT NULL DEFAULT 0,
-  held              bigint NOT NULL DEFAULT 0 CHECK (held >= 0),
+  held              bigint NOT NULL DEFAULT 0,
   -- Captured here and not yet seen in `balance`: without it the amount could be spent again until the ledger has posted it.
-  unposted          bigint NOT NULL DEFAULT 0 CHECK (unposted >= 0),
-  credit_limit      bigint NOT NULL DEFAULT 0 CHECK (credit_limit BETWEEN 0 AND 999999999999999999),
+  unposted          bigint NOT NULL DEFAULT 0,
+  credit_limit      bigint NOT NULL DEFAULT 0,
   -- Facts (a force post, an advice, a booking of the ledger, a lower credit limit) may overdraw; an approval never may.
   overdrawn         boolean NOT NULL DEFAULT false,
   version           integer NOT NULL DEFAULT 1,
   metadata          json NOT NULL DEFAULT '{}',
   created_at        timestamptz NOT NULL DEFAULT date_trunc('milliseconds', clock_timestamp()),
+  CONSTRAINT spend_account_range CHECK (
+    held >= 0 AND unposted >= 0 AND credit_limit BETWEEN 0 AND 999999999999999999
+    AND balance BETWEEN -4000000000000000000 AND 4000000000000000000 AND ledger_side IN ('credit', 'debit')),
   CONSTRAINT spend_account_open_to_buy CHECK (overdrawn OR balance + credit_limit - held - unposted >= 0)
 ) WITH (fillfactor = 50);
 
@@ -75,11 +78,12 @@ CREATE INDEX setting_change_subject ON setting_change (subject_id, id);
 -- `bucket` is its beginning. numeric, because a card whose money comes back may spend more than bigint holds over time.
 CREATE TABLE limit_counter (
   card_id  uuid NOT NULL,
-  "window" text COLLATE "C" NOT NULL CHECK ("window" IN ('day', 'hour', 'month', 'week')),
+  "window" text COLLATE "C" NOT NULL,
   bucket   timestamptz NOT NULL,
-  amount   numeric(30) NOT NULL CHECK (amount >= 0),
-  count    integer NOT NULL CHECK (count >= 0),
-  PRIMARY KEY (card_id, "window", bucket)
+  amount   numeric(30) NOT NULL,
+  count    integer NOT NULL,
+  PRIMARY KEY (card_id, "window", bucket),
+  CHECK (amount >= 0 AND count >= 0)
 ) WITH (fillfactor = 70);
 CREATE INDEX limit_counter_bucket ON limit_counter (bucket);
 

@@ -110,20 +110,17 @@ BEGIN
     INTO day, week, month, hour;
 END $$;
 
--- Tells others what happened; `data` of the CloudEvent. Never the token of the card.
-CREATE FUNCTION announce(p_type text, a "authorization", e auth_event) RETURNS integer LANGUAGE plpgsql AS $$
-BEGIN
-  INSERT INTO outbox (topic, aggregate_id, type, payload)
-  VALUES ('authorizations', a.id, p_type, json_build_object(
+-- `data` of the CloudEvent that tells others what happened. Never the token of the card.
+CREATE FUNCTION event_payload(a "authorization", e auth_event, p_ledger_account uuid) RETURNS json LANGUAGE sql STABLE AS $$
+  SELECT json_build_object(
     'authorizationId', a.id, 'eventId', e.id, 'seq', e.seq, 'kind', e.kind, 'networkRef', a.network_ref,
-    'cardId', a.card_id, 'spendAccountId', a.spend_account_id,
-    'ledgerAccountId', (SELECT s.ledger_account_id FROM spend_account s WHERE s.id = a.spend_account_id),
+    'cardId', a.card_id, 'spendAccountId', a.spend_account_id, 'ledgerAccountId', p_ledger_account,
     'amount', json_build_object('value', e.amount::text, 'currency', a.currency),
     'merchant', a.merchant, 'reasonCode', e.reason_code, 'detail', e.detail, 'rule', e.rule,
-    'final', e.final, 'overdrawn', e.overdrawn, 'reference', e.reference, 'createdAt', iso_utc(e.created_at), 'expiresAt', iso_utc(a.expires_at),
-    'authorization', state_document(e.status, e.authorized, e.captured, e.reversed, e.released, e.held, e.seq)));
-  RETURN 1;
-END $$;
+    'final', e.final, 'overdrawn', e.overdrawn, 'reference', e.reference, 'createdAt', iso_utc(e.created_at),
+    'expiresAt', iso_utc(a.expires_at),
+    'authorization', state_document(e.status, e.authorized, e.captured, e.reversed, e.released, e.held, e.seq))
+$$;
 
 -- One message, as the service has planned it.
 CREATE TYPE decision_item AS (
@@ -143,6 +140,10 @@ CREATE TYPE decision_item AS (
 --   refused   body is the refusal {status, code}, kept with the key
 --   mismatch  the key belongs to another request; no body
 --   stale     planned for another version of card or rule set; nothing was written. body: the facts of the card as they are now
+--   again     its key or reference is that of an earlier message in this call; nothing was written: send it once more
+--
+-- What has to be seen by the messages after it (funds, counters) is written one by one; the rest in one statement for all, because each
+-- statement costs more than its rows: PostgreSQL reads the constraints of a table anew for every one.
 CREATE FUNCTION authorization_decide(p_items json)
 RETURNS TABLE (n integer, outcome text, replayed boolean, body json)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -160,7 +161,8 @@ DECLARE
   verdict record;
   shadow record;
   a "authorization";
-  e auth_event;
+  decided "authorization"[] := '{}';
+  repeated integer[];
   moment timestamptz;
   open_to_buy bigint;
   done integer;
@@ -169,9 +171,13 @@ BEGIN
   SELECT array_agg(r ORDER BY r.n) INTO items FROM json_populate_recordset(NULL::decision_item, p_items) r;
 
   -- A concurrent request with one of these keys waits here until the first one is decided.
+  SELECT array_agg(d.n) INTO repeated FROM (
+    SELECT r.n, row_number() OVER (PARTITION BY r.client_id, r.key ORDER BY r.n) AS by_key,
+           row_number() OVER (PARTITION BY r.network_ref ORDER BY r.n) AS by_ref FROM unnest(items) r) d
+   WHERE d.by_key > 1 OR d.by_ref > 1;
   INSERT INTO idempotency (client_id, key, fingerprint, status, auth_id)
-  SELECT r.client_id, r.key, r.fingerprint, 201, r.id FROM unnest(items) r
-   ORDER BY r.client_id COLLATE "C", r.key COLLATE "C", r.n
+  SELECT r.client_id, r.key, r.fingerprint, 201, r.id FROM unnest(items) r WHERE r.n <> ALL (coalesce(repeated, '{}'))
+   ORDER BY r.client_id COLLATE "C", r.key COLLATE "C"
   ON CONFLICT DO NOTHING;
   -- One of a kind at a time: an authorization, its duplicate, and the reversal that overtook it.
   PERFORM pg_advisory_xact_lock(1, h.h) FROM (SELECT DISTINCT hashtext(r.network_ref) AS h FROM unnest(items) r ORDER BY 1) h;
@@ -182,6 +188,12 @@ BEGIN
   FOREACH item IN ARRAY items LOOP
     n := item.n;
     body := NULL;
+    IF item.n = ANY (repeated) THEN
+      outcome := 'again';
+      replayed := false;
+      RETURN NEXT;
+      CONTINUE;
+    END IF;
     replayed := true;
     SELECT * INTO known_key FROM idempotency i WHERE i.client_id = item.client_id AND i.key = item.key;
     IF NOT FOUND THEN
@@ -291,43 +303,35 @@ BEGIN
     a.client_id := item.client_id;
     a.created_at := moment;
     a.expires_at := CASE WHEN verdict.reason IS NULL THEN moment + item.hold_days * interval '1 day' END;
-    INSERT INTO "authorization" SELECT a.*;
-
-    e := NULL;
-    e.auth_id := a.id;
-    e.seq := 1;
-    e.id := a.id;
-    e.kind := CASE WHEN verdict.reason IS NOT NULL THEN 'DECLINED' WHEN item.kind = 'advice' THEN 'ADVICE' ELSE 'AUTHORIZED' END;
-    e.amount := item.amount;
-    e.reason_code := a.reason_code;
-    e.detail := a.detail;
-    e.rule := a.rule;
-    e.trace := a.trace;
-    e.final := false;
-    e.overdrawn := a.overdrawn;
-    e.client_id := item.client_id;
-    e.key := item.key;
-    e.fingerprint := item.fingerprint;
-    e.created_at := moment;
-    e.status := CASE WHEN verdict.reason IS NULL THEN 'AUTHORIZED' ELSE 'DECLINED' END;
-    e.authorized := CASE WHEN verdict.reason IS NULL THEN item.amount ELSE 0 END;
-    e.captured := 0;
-    e.reversed := 0;
-    e.released := 0;
-    e.held := e.authorized;
-    INSERT INTO auth_event SELECT e.*;
-    INSERT INTO auth_state (auth_id, spend_account_id, authorized, captured, reversed, released, held, status, version, expires_at)
-    VALUES (a.id, a.spend_account_id, e.authorized, 0, 0, 0, e.held, e.status, 1, a.expires_at);
+    decided := decided || a;
 
     IF verdict.reason IS NULL THEN
       UPDATE spend_account s SET held = s.held + item.amount, overdrawn = s.overdrawn OR a.overdrawn WHERE s.id = account.id;
       done := count_approval(holder.id, item.amount, 1, moment);
-      done := announce('authorization.approved.v1', a, e);
-    ELSE
-      done := announce('authorization.declined.v1', a, e);
     END IF;
-    outcome := 'created';
-    body := decision_document(a);
-    RETURN NEXT;
   END LOOP;
+
+  INSERT INTO "authorization" SELECT u.* FROM unnest(decided) u;
+  INSERT INTO auth_event (auth_id, seq, id, kind, amount, reason_code, detail, rule, trace, overdrawn, client_id, key, fingerprint,
+                          created_at, status, authorized, captured, reversed, released, held)
+  SELECT u.id, 1, u.id, CASE WHEN u.decision = 'DECLINED' THEN 'DECLINED' WHEN u.kind = 'advice' THEN 'ADVICE' ELSE 'AUTHORIZED' END,
+         u.amount, u.reason_code, u.detail, u.rule, u.trace, u.overdrawn, u.client_id, r.key, u.fingerprint, u.created_at,
+         CASE u.decision WHEN 'APPROVED' THEN 'AUTHORIZED' ELSE 'DECLINED' END, x.held, 0, 0, 0, x.held
+    FROM unnest(decided) u
+    JOIN unnest(items) r ON r.id = u.id
+   CROSS JOIN LATERAL (SELECT CASE u.decision WHEN 'APPROVED' THEN u.amount ELSE 0 END AS held) x;
+  INSERT INTO auth_state (auth_id, spend_account_id, authorized, captured, reversed, released, held, status, version, expires_at)
+  SELECT u.id, u.spend_account_id, x.held, 0, 0, 0, x.held, CASE u.decision WHEN 'APPROVED' THEN 'AUTHORIZED' ELSE 'DECLINED' END, 1,
+         u.expires_at
+    FROM unnest(decided) u
+   CROSS JOIN LATERAL (SELECT CASE u.decision WHEN 'APPROVED' THEN u.amount ELSE 0 END AS held) x;
+  INSERT INTO outbox (topic, aggregate_id, type, payload)
+  SELECT 'authorizations', u.id, CASE u.decision WHEN 'APPROVED' THEN 'authorization.approved.v1' ELSE 'authorization.declined.v1' END,
+         event_payload(u, f, s.ledger_account_id)
+    FROM unnest(decided) u
+    JOIN auth_event f ON f.auth_id = u.id AND f.seq = 1
+    LEFT JOIN spend_account s ON s.id = u.spend_account_id
+   ORDER BY u.created_at;
+  RETURN QUERY
+    SELECT r.n, 'created', false, decision_document(u) FROM unnest(decided) u JOIN unnest(items) r ON r.id = u.id;
 END $$;

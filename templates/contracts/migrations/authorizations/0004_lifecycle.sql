@@ -75,10 +75,12 @@ BEGIN
        AND (c."window", c.bucket) IN (('day', bucket_of('day', a.created_at)), ('hour', bucket_of('hour', a.created_at)),
                                       ('month', bucket_of('month', a.created_at)), ('week', bucket_of('week', a.created_at)));
   END IF;
-  PERFORM announce(CASE p_kind
-                     WHEN 'INCREMENTED' THEN 'authorization.approved.v1' WHEN 'INCREMENT_DECLINED' THEN 'authorization.declined.v1'
-                     WHEN 'REVERSED' THEN 'authorization.reversed.v1' WHEN 'EXPIRED' THEN 'authorization.expired.v1'
-                     ELSE 'authorization.captured.v1' END, a, e);
+  INSERT INTO outbox (topic, aggregate_id, type, payload)
+  VALUES ('authorizations', a.id,
+          CASE p_kind WHEN 'INCREMENTED' THEN 'authorization.approved.v1' WHEN 'INCREMENT_DECLINED' THEN 'authorization.declined.v1'
+                      WHEN 'REVERSED' THEN 'authorization.reversed.v1' WHEN 'EXPIRED' THEN 'authorization.expired.v1'
+                      ELSE 'authorization.captured.v1' END,
+          event_payload(a, e, account.ledger_account_id));
   RETURN e;
 END $$;
 

@@ -101,7 +101,7 @@ export class Authorizations {
     };
     let card = await this.#card(request.cardToken);
     let risk: Risk | undefined;
-    for (let attempt = 0; attempt < PLANS; attempt++) {
+    for (let plans = 0; plans < PLANS;) {
       const body = await this.#ruleSets.body(card?.ruleSetId, card?.activeVersion);
       let planned = plan(facts, card, body, risk);
       if (card !== undefined && risk === undefined && this.#risk.configured && wantsRisk(body, planned)) {
@@ -122,7 +122,10 @@ export class Authorizations {
         fields: { ...fixed, ...planFields(card, planned, shadow, risk) },
         deadline,
       });
+      // Its twin went first in the same call.
+      if (row.outcome === 'again') continue;
       if (row.outcome !== 'stale') return toDecided<Authorization>(row, '/networkRef');
+      plans += 1;
       card = this.#remember(row.body as CardFacts | null, request.cardToken);
     }
     throw changing();
