@@ -1,16 +1,16 @@
 /**
- * Counts the NerdGraph requests of one collection cycle: real collector, real
- * client, and the sandbox over HTTP with several accounts. Prints one JSON line.
+ * Counts the NerdGraph requests of one collection cycle and takes its time: real
+ * collector, real client, and the sandbox over HTTP with several accounts.
+ * Prints one JSON line.
  */
-import { mockServices, startTestBackend } from '@backstage/backend-test-utils';
-import { catalogServiceMock } from '@backstage/plugin-catalog-node/testUtils';
-import criticalPathsPlugin from '@rocket/plugin-critical-paths-backend';
 import newRelicModule from '@rocket/plugin-critical-paths-backend-module-newrelic';
 import { startSandbox } from '@rocket/sandbox';
+import knexFactory from 'knex';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { benchBackend } from '../../../plugins/critical-paths-backend/dev/bench/backend';
+import { round } from '../../../plugins/critical-paths-backend/dev/bench/load';
 
 const ACCOUNTS = 3;
 const PATHS = 30;
@@ -103,60 +103,43 @@ async function main() {
     const response = await fetch(`${sandbox.url}/sandbox/status`);
     return (await response.json()).requests as number;
   };
-  // A cycle is over when New Relic is asked nothing more.
-  const settled = async () => {
-    let last = await requests();
-    for (;;) {
-      await sleep(2500);
-      const next = await requests();
-      if (next === last) return next;
-      last = next;
-    }
-  };
-
-  const backend = await startTestBackend({
-    features: [
-      criticalPathsPlugin,
-      newRelicModule,
-      catalogServiceMock.factory({ entities: entities() }),
-      mockServices.rootConfig.factory({
-        data: {
-          newrelic: {
-            accounts: accounts.map(({ id, name, apiKey }, index) => ({
-              id,
-              name,
-              apiKey,
-              region: 'US',
-              endpoint: `${sandbox.url}/graphql`,
-              default: index === 0,
-            })),
-          },
-          criticalPaths: {
-            collector: {
-              schedule: {
-                frequency: { trigger: 'manual' },
-                timeout: { minutes: 10 },
-              },
-              backfill: { hours: 2 },
-            },
-          },
-        },
-      }),
-    ],
+  const knex = knexFactory({
+    client: 'better-sqlite3',
+    connection: { filename: join(dataDir, 'critical-paths.sqlite') },
+    useNullAsDefault: true,
+  });
+  const backend = await benchBackend({
+    knex,
+    entities: entities(),
+    source: [newRelicModule],
+    config: {
+      newrelic: {
+        accounts: accounts.map(({ id, name, apiKey }, index) => ({
+          id,
+          name,
+          apiKey,
+          region: 'US',
+          endpoint: `${sandbox.url}/graphql`,
+          default: index === 0,
+        })),
+      },
+    },
+    criticalPaths: { collector: { backfill: { hours: 2 } } },
   });
   try {
-    const { port } = backend.server.address() as { port: number };
-    const api = `http://127.0.0.1:${port}/api/critical-paths`;
-    const cycles: number[] = [];
+    const cycles: { requests: number; seconds: number }[] = [];
     for (let cycle = 0; cycle < 3; cycle++) {
+      // Without a new minute a cycle would have nothing to ask for.
+      if (cycle > 0) await backend.forgetNewest();
       const before = await requests();
-      const asked = await fetch(`${api}/collect`, { method: 'POST' });
-      if (asked.status !== 202) {
-        throw new Error(`POST /collect answered ${asked.status}`);
-      }
-      cycles.push((await settled()) - before);
+      const started = performance.now();
+      await backend.collect();
+      cycles.push({
+        requests: (await requests()) - before,
+        seconds: round((performance.now() - started) / 1000),
+      });
     }
-    const board = await (await fetch(`${api}/paths?window=1h`)).json();
+    const board = await (await fetch(`${backend.base}/paths?window=1h`)).json();
     const measured = board.rows.filter(
       (row: { signals: { valid: number } }) => row.signals.valid > 0,
     ).length;
@@ -164,14 +147,17 @@ async function main() {
       `${JSON.stringify({
         applications: PATHS * APPLICATIONS_PER_PATH,
         accounts: ACCOUNTS,
-        requestsFirstCycle: cycles[0],
-        requestsPerCycle: Math.max(...cycles.slice(1)),
+        requestsFirstCycle: cycles[0].requests,
+        requestsPerCycle: Math.max(...cycles.slice(1).map(c => c.requests)),
+        secondsFirstCycle: cycles[0].seconds,
+        secondsPerCycle: Math.max(...cycles.slice(1).map(c => c.seconds)),
         pathsMeasured: measured,
         paths: PATHS,
       })}\n`,
     );
   } finally {
     await backend.stop();
+    await knex.destroy();
     await sandbox.close();
     await rm(dataDir, { recursive: true, force: true });
   }

@@ -1,218 +1,191 @@
-import { databaseServiceFactory } from '@backstage/backend-defaults/database';
-import { mockServices, startTestBackend } from '@backstage/backend-test-utils';
-import {
-  coreServices,
-  createBackendModule,
-} from '@backstage/backend-plugin-api';
-import { catalogServiceMock } from '@backstage/plugin-catalog-node/testUtils';
-import { telemetrySourcesExtensionPoint } from '@rocket/plugin-critical-paths-node';
+/**
+ * Measures the API of the boards over a database of a large organisation, and
+ * what one collection of it takes. Prints one JSON line.
+ *
+ * node --require @backstage/cli/config/nodeTransform.cjs board.ts
+ */
+import { mockServices } from '@backstage/backend-test-utils';
 import knexFactory from 'knex';
 import { mkdtemp, rm } from 'fs/promises';
 import { tmpdir } from 'os';
 import { join } from 'path';
-import { Worker } from 'worker_threads';
-import plugin from '../../src';
 import { DatabaseSignalStore } from '../../src/store/DatabaseSignalStore';
 import { FakeSource } from '../../src/testing/FakeSource';
+import { benchBackend } from './backend';
+import { load, median, round, type LatencyFigures } from './load';
 import { seed, seedEntities, type SeedResult, type SeedSize } from './seed';
+import { storageOf, type StorageFigures } from './storage';
+import { verifySeed } from './verify';
+
+const SIGNALS = ['uptime', 'throughput', 'error-rate', 'latency'];
+/** Collections that are timed without readers. */
+const CYCLES = 5;
 
 /** What to measure. */
 export interface BoardBenchOptions {
   size: SeedSize;
   connections: number;
+  /** Of each load. */
   seconds: number;
   windows: string[];
   /** A PostgreSQL connection string to an empty database; SQLite on disk when left out. */
   postgres?: string;
 }
 
-/** Times to answer in milliseconds. */
-export interface LatencyFigures {
-  requests: number;
-  p50: number;
-  p95: number;
-  p99: number;
-  max: number;
+/** Time of one collection of the newest minute, with the five before it again, of all applications. */
+export interface CycleFigures {
+  applications: number;
+  /** Medians, in seconds, without readers; the source answers at once. */
+  seconds: number;
+  cpuSeconds: number;
+  /** Attribution of what the collection wrote, in seconds. */
+  attributionSeconds: number;
 }
 
 export interface BoardBenchResult {
   database: 'sqlite' | 'postgresql';
   seeded: SeedResult;
-  /** First answer of a process that has nothing in memory, by window. */
+  /** Seeded rows that were compared with what the store itself makes of the same minutes. */
+  comparedRows: number;
+  storage: StorageFigures;
+  cycle: CycleFigures;
+  /** First answer of a process that has nothing in memory, in milliseconds, by window. */
   coldMs: Record<string, number>;
-  warm: Record<string, LatencyFigures>;
-  /** The pages of all paths in turn, by window. */
-  path: Record<string, LatencyFigures>;
+  /** Times to answer while a collection goes on, by page and window. */
+  answers: Record<
+    'board' | 'signal boards' | 'teams' | 'path page',
+    Record<string, LatencyFigures>
+  >;
+  /** Collections that were going on during the loads. */
+  collections: number;
   /** Bytes of a board as sent (gzip). */
   bytes: number;
 }
 
-// The client runs in a thread of its own: its work must not count as the server's.
-const CLIENT = `
-const { parentPort, workerData } = require('worker_threads');
-const http = require('http');
-const { urls, connections, seconds } = workerData;
-let next = 0;
-const agent = new http.Agent({ keepAlive: true, maxSockets: connections });
-const times = []; let bytes = 0;
-const once = () => new Promise((resolve, reject) => {
-  const started = process.hrtime.bigint();
-  http.get(urls[next++ % urls.length], { agent, headers: { 'accept-encoding': 'gzip' } }, res => {
-    let size = 0;
-    res.on('data', chunk => { size += chunk.length; });
-    res.on('end', () => {
-      if (res.statusCode !== 200) { reject(new Error('status ' + res.statusCode)); return; }
-      bytes = size; times.push(Number(process.hrtime.bigint() - started) / 1e6); resolve();
-    });
-  }).on('error', reject);
-});
-const end = Date.now() + seconds * 1000;
-Promise.all(Array.from({ length: connections }, async () => { do { await once(); } while (Date.now() < end); }))
-  .then(() => { agent.destroy(); parentPort.postMessage({ times, bytes }); });
-`;
-
-async function load(
-  urls: string[],
-  connections: number,
-  seconds: number,
-): Promise<{ figures: LatencyFigures; bytes: number }> {
-  const worker = new Worker(CLIENT, {
-    eval: true,
-    workerData: { urls, connections, seconds },
-  });
-  const { times, bytes } = await new Promise<{
-    times: number[];
-    bytes: number;
-  }>((resolve, reject) => {
-    worker.once('message', resolve);
-    worker.once('error', reject);
-  });
-  times.sort((a, b) => a - b);
-  const at = (q: number) =>
-    Number(
-      times[Math.min(times.length - 1, Math.floor(times.length * q))].toFixed(
-        2,
-      ),
-    );
-  return {
-    bytes,
-    figures: {
-      requests: times.length,
-      p50: at(0.5),
-      p95: at(0.95),
-      p99: at(0.99),
-      max: at(1),
-    },
-  };
-}
-
-/** Seeds a database, starts the plugin over it and measures the board and the path page while collection goes on. */
+/** Seeds a database, starts the plugin over it and measures. */
 export async function benchBoard(
   options: BoardBenchOptions,
 ): Promise<BoardBenchResult> {
+  const { size, postgres, connections, seconds } = options;
   const directory = await mkdtemp(join(tmpdir(), 'rocket-bench-'));
-  const connection =
-    options.postgres ?? join(directory, 'critical-paths.sqlite');
   const knex = knexFactory({
-    client: options.postgres ? 'pg' : 'better-sqlite3',
-    connection: options.postgres ? connection : { filename: connection },
+    client: postgres ? 'pg' : 'better-sqlite3',
+    connection: postgres ?? {
+      filename: join(directory, 'critical-paths.sqlite'),
+    },
     useNullAsDefault: true,
+    ...(postgres ? { pool: { max: 10 } } : {}),
   });
-  let backend: Awaited<ReturnType<typeof startTestBackend>> | undefined;
+  let backend: Awaited<ReturnType<typeof benchBackend>> | undefined;
   try {
     await DatabaseSignalStore.create({
       database: mockServices.database({ knex }),
     });
-    const seeded = await seed(knex, options.size);
-    await knex.destroy();
-    backend = await startTestBackend({
-      features: [
-        plugin,
-        options.postgres
-          ? mockServices.database.factory({
-              knex: knexFactory({
-                client: 'pg',
-                connection,
-                pool: { max: 10 },
-              }),
-            })
-          : databaseServiceFactory,
-        mockServices.rootConfig.factory({
-          data: {
-            backend: {
-              database: {
-                client: 'better-sqlite3',
-                connection: { directory },
-              },
-            },
-            criticalPaths: {
-              collector: { backfill: { days: options.size.days } },
-            },
-          },
-        }),
-        catalogServiceMock.factory({ entities: seedEntities(options.size) }),
-        createBackendModule({
-          pluginId: 'critical-paths',
-          moduleId: 'bench-source',
-          register(reg) {
-            reg.registerInit({
-              deps: {
-                sources: telemetrySourcesExtensionPoint,
-                logger: coreServices.logger,
-              },
-              async init({ sources }) {
-                sources.addSource(new FakeSource());
-              },
-            });
-          },
-        }),
-      ],
+    const now = Date.now();
+    const seeded = await seed(knex, size, now);
+    const last = seeded.series - 1;
+    const comparedRows = await verifySeed(knex, size, now, [
+      ...new Set([0, Math.floor(last / 2), last]),
+    ]);
+    const source = new FakeSource();
+    backend = await benchBackend({
+      knex,
+      entities: seedEntities(size),
+      source,
+      criticalPaths: { collector: { backfill: { days: size.days } } },
     });
-    const address = backend.server.address() as { port: number };
-    const base = `http://127.0.0.1:${address.port}/api/critical-paths`;
-    const result: BoardBenchResult = {
-      database: options.postgres ? 'postgresql' : 'sqlite',
-      seeded,
-      coldMs: {},
-      warm: {},
-      path: {},
-      bytes: 0,
-    };
+    const { base, attribute, collectAgain } = backend;
+    // The month was attributed hour by hour in its time.
+    await attribute();
+    const storage = await storageOf(knex, size.paths);
+    const coldMs: Record<string, number> = {};
     for (const window of options.windows) {
       const started = Date.now();
       const response = await fetch(`${base}/paths?window=${window}`);
       await response.arrayBuffer();
-      result.coldMs[window] = Date.now() - started;
+      coldMs[window] = Date.now() - started;
     }
-    const collecting = setInterval(
-      () => fetch(`${base}/collect`, { method: 'POST' }).catch(() => {}),
-      5000,
-    );
+    await collectAgain(); // the time that the seeding took
+    const cycle = await timeCycles(backend, seeded.series);
+    const answers: BoardBenchResult['answers'] = {
+      board: {},
+      'signal boards': {},
+      teams: {},
+      'path page': {},
+    };
+    let bytes = 0;
+    const before = source.requests.length;
     for (const window of options.windows) {
-      const board = await load(
-        [`${base}/paths?window=${window}`],
-        options.connections,
-        options.seconds,
-      );
-      result.warm[window] = board.figures;
-      result.bytes = Math.max(result.bytes, board.bytes);
-      result.path[window] = (
-        await load(
-          Array.from(
-            { length: options.size.paths },
-            (_, p) => `${base}/paths/default/bench-path-${p}?window=${window}`,
-          ),
-          options.connections,
-          options.seconds,
-        )
-      ).figures;
+      const urls: Record<keyof typeof answers, string[]> = {
+        board: [`${base}/paths?window=${window}`],
+        'signal boards': SIGNALS.map(
+          signal => `${base}/boards/${signal}?window=${window}`,
+        ),
+        teams: [`${base}/teams?window=${window}`],
+        'path page': Array.from(
+          { length: size.paths },
+          (_, p) => `${base}/paths/default/bench-path-${p}?window=${window}`,
+        ),
+      };
+      for (const page of Object.keys(urls) as (keyof typeof answers)[]) {
+        const [answered] = await Promise.all([
+          load(urls[page], connections, seconds),
+          collectAgain().then(attribute),
+        ]);
+        answers[page][window] = answered.figures;
+        if (page === 'board') {
+          bytes = Math.max(bytes, answered.bytes);
+        }
+      }
     }
-    clearInterval(collecting);
-    return result;
+    return {
+      database: postgres ? 'postgresql' : 'sqlite',
+      seeded,
+      comparedRows,
+      storage,
+      cycle,
+      coldMs,
+      answers,
+      collections: source.requests.length - before,
+      bytes,
+    };
   } finally {
     await backend?.stop();
+    await knex.destroy();
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+async function timeCycles(
+  backend: Awaited<ReturnType<typeof benchBackend>>,
+  applications: number,
+): Promise<CycleFigures> {
+  const samples: Record<
+    'seconds' | 'cpuSeconds' | 'attributionSeconds',
+    number
+  >[] = [];
+  for (let i = 0; i < CYCLES; i++) {
+    await backend.forgetNewest();
+    const cpu = process.threadCpuUsage();
+    const started = performance.now();
+    await backend.collect();
+    const ended = performance.now();
+    const { user, system } = process.threadCpuUsage(cpu);
+    await backend.attribute();
+    samples.push({
+      seconds: (ended - started) / 1000,
+      cpuSeconds: (user + system) / 1e6,
+      attributionSeconds: (performance.now() - ended) / 1000,
+    });
+  }
+  const of = (field: keyof (typeof samples)[number]) =>
+    round(median(samples.map(sample => sample[field])));
+  return {
+    applications,
+    seconds: of('seconds'),
+    cpuSeconds: of('cpuSeconds'),
+    attributionSeconds: of('attributionSeconds'),
+  };
 }
 
 async function main() {

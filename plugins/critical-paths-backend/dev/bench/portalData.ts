@@ -12,7 +12,7 @@ import { stringify } from 'yaml';
 import { DatabaseSignalStore } from '../../src/store/DatabaseSignalStore';
 import { seed, seedEntities } from './seed';
 
-/** 200 paths over 2,000 components, 28 days of hours and 25 hours of minutes. */
+/** 200 paths over 2,000 components, 28 days. */
 const SIZE = { paths: 200, applicationsPerPath: 10, days: 28 };
 
 async function main([dataDir, catalogFile]: string[]) {

@@ -1,31 +1,50 @@
 import { stringifyEntityRef, type Entity } from '@backstage/catalog-model';
-import { histogramOf } from '@rocket/plugin-critical-paths-common';
 import type { Knex } from 'knex';
+import { dayStart } from '../../src/collector/plan';
 import { encodeCell } from '../../src/store/cells';
-import { componentEntity, pathEntity } from '../../src/testing/entities';
+import { rollUp } from '../../src/store/rows';
 import { seriesKey } from '../../src/store/seriesKey';
-import type { SeriesDescriptor } from '../../src/store/SignalStore';
+import type {
+  PruneLimits,
+  SeriesDescriptor,
+  SignalRow,
+} from '../../src/store/SignalStore';
+import { componentEntity, pathEntity } from '../../src/testing/entities';
+import { openRowWriter, type StoredRow } from './rows';
+import { MINUTES, minuteOf, THRESHOLD_MS } from './traffic';
 
 /** Size of a made-up organisation. */
 export interface SeedSize {
   paths: number;
   applicationsPerPath: number;
-  /** Days of hour rows. */
+  /** Days of traffic. */
   days: number;
-  /** Hours of minute rows before now. Default: 25, enough for the longest window that reads minutes. */
-  minuteHours?: number;
 }
 
-/** What {@link seed} stored. */
+/** What retention keeps, in minutes; the plugin's defaults. */
+export const RETENTION = {
+  minutes: 3 * 1440,
+  hours: 100 * 1440,
+  days: 400 * 1440,
+};
+
+/** What {@link seed} made and stored. */
 export interface SeedResult {
   series: number;
-  hourRows: number;
+  /** Minutes of applications that were made and summed up. */
+  minutes: number;
   minuteRows: number;
+  quarterRows: number;
+  hourRows: number;
+  dayRows: number;
   seconds: number;
 }
 
-/** Distinct rows that the made-up traffic is drawn from. */
-const VARIANTS = 97;
+/** The stretch of time that a database is filled with, and what retention has left of it; minutes since the epoch. */
+export interface SeedSpan extends PruneLimits {
+  from: number;
+  until: number;
+}
 
 /**
  * The catalog entities of the made-up organisation: paths `bench-path-<n>`, each
@@ -42,7 +61,12 @@ export function seedEntities(size: SeedSize): Entity[] {
       pathEntity(`bench-path-${p}`, names, {
         objectives: [
           { sli: 'availability', target: 99.5, windowDays: 28 },
-          { sli: 'latency', target: 95, thresholdMs: 500, windowDays: 28 },
+          {
+            sli: 'latency',
+            target: 60,
+            thresholdMs: THRESHOLD_MS,
+            windowDays: 28,
+          },
           { sli: 'availability', target: 99, windowDays: 1 },
         ],
       }),
@@ -52,70 +76,17 @@ export function seedEntities(size: SeedSize): Entity[] {
   return entities;
 }
 
-function cellOf(
-  variant: number,
-  minutes: number,
-): {
-  valid: number;
-  good: number;
-  data: string;
-} {
-  const valid = minutes * (20 + (variant % 40));
-  const good = valid - (variant % 9 === 0 ? Math.ceil(valid / 400) : 0);
-  const durations = Array.from(
-    { length: valid },
-    (_, i) => 8 + ((i * 37 + variant * 11) % 400) * ((i % 19) / 6),
-  );
-  const histogram = histogramOf(durations);
-  return {
-    valid,
-    good,
-    data: encodeCell({
-      valid,
-      good,
-      histogram: Object.entries(histogram).flatMap(([index, count]) => [
-        Number(index),
-        count,
-      ]),
-      thresholds: [
-        {
-          threshold: 500,
-          within: durations.filter(d => d <= 500).length,
-          of: valid,
-        },
-      ],
-    }),
-  };
-}
-
-/**
- * Fills the tables of the plugin with an organisation of the given size, as if
- * it had been collected up to `now`. The rows are made inside the database, so
- * that a month of 2,000 applications takes seconds. For benchmarks and tests;
- * the tables must have been made by `DatabaseSignalStore.create`.
- */
-export async function seed(
-  db: Knex,
-  size: SeedSize,
-  now = Date.now(),
-): Promise<SeedResult> {
-  const started = Date.now();
-  const until = Math.floor(now / 60_000);
-  const hour = Math.floor(until / 60) * 60;
-  const hoursFrom = hour - size.days * 1440;
-  const minutesFrom = until - (size.minuteHours ?? 25) * 60;
-  const covered = JSON.stringify([[hoursFrom, until]]);
-
+/** Applications of the paths, in the order in which their series are stored. */
+export function seedSeries(size: SeedSize): SeriesDescriptor[] {
   const descriptors: SeriesDescriptor[] = [];
   for (let p = 0; p < size.paths; p++) {
-    const pathRef = stringifyEntityRef({
-      kind: 'criticalpath',
-      name: `bench-path-${p}`,
-    });
     for (let a = 0; a < size.applicationsPerPath; a++) {
       const name = `bench-app-${p}-${a}`;
       descriptors.push({
-        pathRef,
+        pathRef: stringifyEntityRef({
+          kind: 'criticalpath',
+          name: `bench-path-${p}`,
+        }),
         componentRef: stringifyEntityRef({ kind: 'component', name }),
         step: name,
         selection: {
@@ -126,6 +97,72 @@ export async function seed(
       });
     }
   }
+  return descriptors;
+}
+
+/** The last `days` before `now` (milliseconds), and the limits that the retention task works with at that time. */
+export function seedSpan(days: number, now: number): SeedSpan {
+  const until = Math.floor(now / 60_000);
+  const hour = Math.floor(until / 60) * 60;
+  return {
+    from: hour - days * 1440,
+    until,
+    minutesBefore: hour - RETENTION.minutes,
+    hoursBefore: dayStart(hour - RETENTION.hours),
+    daysBefore: dayStart(hour - RETENTION.days),
+    changesBefore: 0,
+  };
+}
+
+/**
+ * Fills the tables of the plugin with an organisation of the given size, as if
+ * it had been collected minute by minute up to `now`: every minute of every
+ * application is made and summed up by the code that the store itself sums up
+ * with, and what retention would have deleted is left out. For benchmarks; the
+ * tables must have been made by `DatabaseSignalStore.create` and be empty.
+ */
+export async function seed(
+  db: Knex,
+  size: SeedSize,
+  now = Date.now(),
+): Promise<SeedResult> {
+  const started = Date.now();
+  const span = seedSpan(size.days, now);
+  const ids = await addSeries(db, seedSeries(size), span);
+  const result: SeedResult = {
+    series: ids.length,
+    minutes: ids.length * (span.until - span.from),
+    minuteRows: 0,
+    quarterRows: 0,
+    hourRows: 0,
+    dayRows: 0,
+    seconds: 0,
+  };
+  const writer = await openRowWriter(db);
+  try {
+    for (const [index, id] of ids.entries()) {
+      const rows = rowsOf(index, id, span);
+      await writer.write('cp_minutes', rows.minutes);
+      await writer.write('cp_quarters', rows.quarters);
+      await writer.write('cp_hours', rows.hours);
+      await writer.write('cp_days', rows.days);
+      result.minuteRows += rows.minutes.length;
+      result.quarterRows += rows.quarters.length;
+      result.hourRows += rows.hours.length;
+      result.dayRows += rows.days.length;
+    }
+  } finally {
+    await writer.close();
+  }
+  result.seconds = (Date.now() - started) / 1000;
+  return result;
+}
+
+async function addSeries(
+  db: Knex,
+  descriptors: SeriesDescriptor[],
+  { from, until }: SeedSpan,
+): Promise<number[]> {
   const rows = descriptors.map(d => ({
     series_key: seriesKey(d),
     path_ref: d.pathRef,
@@ -135,7 +172,7 @@ export async function seed(
     app_name: d.selection.appName,
     critical_path: d.selection.criticalPath,
     last_seen_time: until * 60,
-    covered,
+    covered: JSON.stringify([[from, until]]),
     watermark_at: until,
     newest_data_at: until - 1,
     last_success_time: until * 60,
@@ -143,59 +180,56 @@ export async function seed(
   for (let i = 0; i < rows.length; i += 200) {
     await db('cp_series').insert(rows.slice(i, i + 200));
   }
+  const idOf = new Map<string, number>(
+    (await db('cp_series').select('id', 'series_key')).map(row => [
+      row.series_key,
+      row.id,
+    ]),
+  );
+  return rows.map(row => idOf.get(row.series_key)!);
+}
 
-  const isSqlite = String(db.client.config.client).includes('sqlite');
-  const series = (length: string) =>
-    isSqlite
-      ? `(WITH RECURSIVE g(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM g WHERE n + 1 < ${length}) SELECT n FROM g)`
-      : `(SELECT generate_series(0, ${length} - 1) AS n)`;
-  const fill = async (
-    table: string,
-    from: number,
-    count: number,
-    step: number,
-  ) => {
-    await db.schema.createTable('cp_bench_cells', t => {
-      t.integer('k').primary();
-      t.bigInteger('valid');
-      t.bigInteger('good');
-      t.text('data');
-    });
-    for (let k = 0; k < VARIANTS; k++) {
-      await db('cp_bench_cells').insert({ k, ...cellOf(k, step) });
+const encodedMinutes = MINUTES.map(encodeCell);
+
+/** The rows of one series that are left of its traffic. */
+function rowsOf(
+  index: number,
+  seriesId: number,
+  span: SeedSpan,
+): Record<'minutes' | 'quarters' | 'hours' | 'days', StoredRow[]> {
+  const minutes: StoredRow[] = [];
+  const quarters: SignalRow[] = [];
+  const hours: SignalRow[] = [];
+  for (let day = dayStart(span.from); day < span.until; day += 1440) {
+    const rows: SignalRow[] = [];
+    const end = Math.min(day + 1440, span.until);
+    for (let at = Math.max(day, span.from); at < end; at++) {
+      const k = minuteOf(index, at);
+      const { valid, good, histogram, thresholds } = MINUTES[k];
+      rows.push({ seriesId, at, valid, good, histogram, thresholds });
+      if (at >= span.minutesBefore) {
+        minutes.push({ seriesId, at, valid, good, data: encodedMinutes[k] });
+      }
     }
-    await db.raw(
-      `INSERT INTO ${table} (series_id, at, valid, good, data)
-       SELECT s.id, ${from} + g.n * ${step}, c.valid, c.good, c.data
-       FROM cp_series s
-       CROSS JOIN ${series(String(count))} g
-       JOIN cp_bench_cells c ON c.k = (s.id * 7 + g.n) % ${VARIANTS}
-       WHERE s.path_ref LIKE 'criticalpath:default/bench-path-%'
-       ORDER BY s.id, g.n`,
+    hours.push(...rollUp(rows, 60));
+    quarters.push(
+      ...rollUp(
+        rows.filter(row => row.at >= span.minutesBefore),
+        15,
+      ),
     );
-    await db.schema.dropTable('cp_bench_cells');
-  };
-  const hours = size.days * 24 + 1;
-  await fill('cp_hours', hoursFrom, hours, 60);
-  await fill('cp_minutes', minutesFrom, until - minutesFrom, 1);
-  const quarter = Math.floor(minutesFrom / 15) * 15;
-  await fill('cp_quarters', quarter, Math.ceil((until - quarter) / 15), 15);
-  const day = Math.floor(hoursFrom / 1440) * 1440;
-  await fill('cp_days', day, Math.ceil((until - day) / 1440), 1440);
-  await db('cp_changes').insert({
-    from_at: hoursFrom,
-    to_at: until,
-    series: null,
-    change_time: until * 60,
-  });
-  if (!isSqlite) {
-    await db.raw('ANALYZE cp_hours');
-    await db.raw('ANALYZE cp_minutes');
   }
+  // Days are sums of all of their hours, those included that retention deletes.
+  const days = rollUp(hours, 1440).filter(row => row.at >= span.daysBefore);
   return {
-    series: descriptors.length,
-    hourRows: descriptors.length * hours,
-    minuteRows: descriptors.length * (until - minutesFrom),
-    seconds: (Date.now() - started) / 1000,
+    minutes,
+    quarters: quarters.map(stored),
+    hours: hours.filter(row => row.at >= span.hoursBefore).map(stored),
+    days: days.map(stored),
   };
+}
+
+function stored(row: SignalRow): StoredRow {
+  const { seriesId, at, valid, good } = row;
+  return { seriesId, at, valid, good, data: encodeCell(row) };
 }
