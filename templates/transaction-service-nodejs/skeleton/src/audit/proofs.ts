@@ -42,7 +42,7 @@ export async function auditProof(query: Query, id: string): Promise<AuditProof> 
   }
   return {
     transactionId: leaf.id,
-    document: leaf.document,
+    document: JSON.parse(leaf.text) as AuditProof['document'],
     leafHash: leaf.hash.toString('hex'),
     leafIndex: index,
     path: inclusionPath(hashes, index).map(hash => hash.toString('hex')),
