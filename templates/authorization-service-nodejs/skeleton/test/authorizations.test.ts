@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import { ref, SHOP, startHarness, usd, type Harness } from './support/harness.ts';
 
 let service: Harness;
@@ -192,6 +193,28 @@ describe('reversal before authorization', () => {
       ]),
     );
     expect(await service.account(account)).toMatchObject({ held: '0', openToBuy: '1000' });
+  });
+
+  it('that is not committed yet is waited for', async () => {
+    const { account, token } = await service.funded('1000');
+    const networkRef = ref();
+    const owner = new pg.Client({ connectionString: process.env.SERVICE_OWNER_URL });
+    await owner.connect();
+    await owner.query('BEGIN');
+    await owner.query(`SELECT authorization_reverse_ref('other', $1, '\\x00', $2, $3, NULL, NULL, NULL)`, [
+      randomUUID(),
+      randomUUID(),
+      networkRef,
+    ]);
+    let answered = false;
+    const late = service.authorize(token, '10', { networkRef }).finally(() => (answered = true));
+    const blocked = 'SELECT 1 FROM pg_stat_activity a WHERE pg_backend_pid() = ANY (pg_blocking_pids(a.pid))';
+    while (!answered && (await owner.query(blocked)).rows.length === 0)
+      await new Promise(resolve => setImmediate(resolve));
+    await owner.query('COMMIT');
+    await owner.end();
+    expect((await late).body).toMatchObject({ decision: 'DECLINED', reasonCode: '96' });
+    expect((await service.account(account)).held).toBe('0');
   });
 
   it('reverses what is there, by reference', async () => {
