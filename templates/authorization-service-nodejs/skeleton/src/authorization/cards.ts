@@ -4,7 +4,7 @@ import { expectedVersion, type Precondition } from './preconditions.ts';
 import { fingerprint, uuidv7 } from '../platform/ids.ts';
 import { invalid } from '../platform/problems.ts';
 import { knownCurrency, notFound, run, toDecided, type Row } from './decisions.ts';
-import type { Card, CardLimits, NewCard, NewCardStatus, NewSpendAccount, SpendAccount } from './schemas.ts';
+import type { Card, CardLimits, NewCard, NewCardStatus, NewSpendAccount, SpendAccount } from './setting-schemas.ts';
 import * as sql from './statements.ts';
 
 /** Spend accounts and cards: what decisions are made about. */

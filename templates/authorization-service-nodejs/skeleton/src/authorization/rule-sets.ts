@@ -3,7 +3,7 @@ import { expectedVersion, type Precondition } from './preconditions.ts';
 import { invalid } from '../platform/problems.ts';
 import { knownCurrency, notFound, toDecided, type Row } from './decisions.ts';
 import type { RuleSetBody } from './rule-schemas.ts';
-import type { NewRuleSet, RuleSet, ShadowReport } from './schemas.ts';
+import type { NewRuleSet, RuleSet, ShadowReport } from './setting-schemas.ts';
 import * as sql from './statements.ts';
 
 const CACHED = 1_000;

@@ -1,4 +1,5 @@
-import type { CardLimits, ReasonCode, TraceStep } from './schemas.ts';
+import type { ReasonCode, TraceStep } from './schemas.ts';
+import type { CardLimits } from './setting-schemas.ts';
 import type { RuleSetBody } from './rule-schemas.ts';
 
 /**

@@ -24,7 +24,7 @@ import {
   RuleSetId,
   ShadowReport,
   SpendAccount,
-} from '../schemas.ts';
+} from '../setting-schemas.ts';
 
 const Params = Type.Object({ id: Id });
 const PRECONDITION = ['precondition-failed', 'precondition-required'] as const;
