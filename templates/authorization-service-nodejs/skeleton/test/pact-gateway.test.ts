@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { ROOT } from '../scripts/contract.ts';
 import { startHarness, type Harness } from './support/harness.ts';
 
-/** What consumers expect of this service: their files in test/pacts, held against the running application. */
+/** What consumers expect of this service: their files in contracts/pacts, held against the running application. */
 
 let service: Harness;
 let baseUrl: string;
@@ -23,7 +23,7 @@ it('card-gateway', async () => {
   const output = await new Verifier({
     provider: 'authorization-service',
     providerBaseUrl: baseUrl,
-    pactUrls: [join(ROOT, 'test/pacts/card-gateway-authorization-service.json')],
+    pactUrls: [join(ROOT, 'contracts/pacts/card-gateway-authorization-service.json')],
     logLevel: 'error',
     stateHandlers: {
       'a card with funds of 10000': async () => values((await service.funded('10000')).token),

@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { MatchersV3, MessageConsumerPact } from '@pact-foundation/pact';
+import { ROOT } from '../scripts/contract.ts';
 import { EventSchemas, type CloudEvent } from '../src/platform/events/event.ts';
 import { startHarness, usd, type Harness } from './support/harness.ts';
 
-/** What this service expects of the ledger's events: a consumer of messages. What it does not read is not asked for. */
+/** What this service expects of the ledger's events: a consumer of messages. The ledger holds itself to the file in contracts/pacts. */
+const FILE = 'authorization-service-transaction-service.json';
+
 const { integer, regex, like } = MatchersV3;
 
 let folder: string;
@@ -108,4 +111,15 @@ it('transaction.posted.v1 says which capture it posts and what the balance is th
     )
     .verify(take);
   expect(await service.account(account)).toMatchObject({ balance: '-300', unposted: '0', openToBuy: '700' });
+});
+
+it('the file in contracts/pacts says the same', async () => {
+  const messages = async (path: string) => {
+    const { messages: all } = JSON.parse(await readFile(path, 'utf8'));
+    return all.sort((a: any, b: any) => (a.description < b.description ? -1 : 1));
+  };
+  // The ids of the examples are others each time.
+  const still = (value: unknown) => JSON.stringify(value).replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'id');
+  const kept = await messages(join(ROOT, 'contracts/pacts', FILE));
+  expect(still(kept)).toBe(still(await messages(join(folder, FILE))));
 });

@@ -1,5 +1,5 @@
 import { Type, type Static, type TSchema } from 'typebox';
-import { Amount, closed, Currency, Id, Metadata, nullable, Text, Timestamp } from '../platform/http/schemas.ts';
+import { closed, Currency, Id, Metadata, nullable, Text, Timestamp } from '../platform/http/schemas.ts';
 import { AMOUNT_PATTERN, SIGNED_AMOUNT_PATTERN } from '../platform/money.ts';
 import { RuleSetBody } from './rule-schemas.ts';
 

@@ -63,7 +63,10 @@ export const operationRoutes: FastifyPluginAsyncTypebox<Options> = async (
         summary: 'Figures for Prometheus',
         tags,
         response: {
-          200: { description: 'Text format of Prometheus', content: { 'text/plain': { schema: Type.String() } } } as never,
+          200: {
+            description: 'Text format of Prometheus',
+            content: { 'text/plain': { schema: Type.String() } },
+          } as never,
         },
       },
     },
