@@ -13,8 +13,15 @@ import { DatabaseSignalStore } from '../../src/store/DatabaseSignalStore';
 import { FakeSource } from '../../src/testing/FakeSource';
 import { benchBackend } from './backend';
 import { load, median, round, type LatencyFigures } from './load';
-import { seed, seedEntities, type SeedResult, type SeedSize } from './seed';
+import {
+  seed,
+  seedEntities,
+  seedSeries,
+  type SeedResult,
+  type SeedSize,
+} from './seed';
 import { storageOf, type StorageFigures } from './storage';
+import { sourceTraffic } from './traffic';
 import { verifySeed } from './verify';
 
 const SIGNALS = ['uptime', 'throughput', 'error-rate', 'latency'];
@@ -87,7 +94,7 @@ export async function benchBoard(
     const comparedRows = await verifySeed(knex, size, now, [
       ...new Set([0, Math.floor(last / 2), last]),
     ]);
-    const source = new FakeSource();
+    const source = new FakeSource(sourceTraffic(seedSeries(size)));
     backend = await benchBackend({
       knex,
       entities: seedEntities(size),
@@ -128,9 +135,10 @@ export async function benchBoard(
         ),
       };
       for (const page of Object.keys(urls) as (keyof typeof answers)[]) {
+        await backend.forgetNewest();
         const [answered] = await Promise.all([
           load(urls[page], connections, seconds),
-          collectAgain().then(attribute),
+          backend.collect().then(attribute),
         ]);
         answers[page][window] = answered.figures;
         if (page === 'board') {

@@ -1,4 +1,6 @@
 import { histogramOf } from '@rocket/plugin-critical-paths-common';
+import type { TelemetryTarget } from '@rocket/plugin-critical-paths-node';
+import type { MinuteTraffic } from '../../src/testing/FakeSource';
 import type { SignalCell, SignalRow } from '../../src/store/SignalStore';
 
 /** The threshold that the made-up paths promise, in milliseconds. */
@@ -61,4 +63,17 @@ export function minutesOf(
     at: from + i,
     ...MINUTES[minuteOf(series, from + i)],
   }));
+}
+
+/** The same traffic as a source tells it from now on; all of its requests take one time. */
+export function sourceTraffic(
+  series: { selection: { appName: string } }[],
+): (target: TelemetryTarget, at: number) => MinuteTraffic {
+  const indexOf = new Map(
+    series.map(({ selection }, index) => [selection.appName, index]),
+  );
+  return (target, at) => {
+    const { valid, good } = MINUTES[minuteOf(indexOf.get(target.appName)!, at)];
+    return { valid, good, durationMs: 50 };
+  };
 }

@@ -2,7 +2,11 @@ import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { ChangeStore, StoredChange } from '../changes/ChangeStore';
 import type { PathDirectory, PathModel } from '../service/PathDirectory';
 import type { CriticalPathsSettings } from '../settings';
-import type { BurnStore, StoredChangeBurn } from '../store/BurnStore';
+import type {
+  BurnStore,
+  BurnWrite,
+  StoredChangeBurn,
+} from '../store/BurnStore';
 import type { PolicyStore } from '../store/PolicyStore';
 import { addRange, mergeRanges, type MinuteRange } from '../store/ranges';
 import { breathe } from '../store/rows';
@@ -22,6 +26,8 @@ const PROGRESS = 'burn';
 const SEQ_OVERLAP = 50;
 /** Hours of a path that are judged and stored at once. */
 const CHUNK_HOURS = 48;
+/** Chunks that are written together: SQLite waits for the disk once for all of them. */
+const WRITES_AT_ONCE = 20;
 /** A minute beyond any window. */
 const FAR = 2 ** 31 - 1;
 
@@ -101,6 +107,7 @@ export class BurnRollup {
     const minutesFrom = until - this.#settings.retentionMinutes.minutes;
     const downtime = await this.#downtime();
     const seriesByKey = new Map(series.map(s => [seriesKey(s), s]));
+    const writes: BurnWrite[] = [];
     for (const [pathRef, resolved] of model.paths) {
       if (signal.aborted) {
         return result;
@@ -123,7 +130,10 @@ export class BurnRollup {
             // Where no minutes are kept there is no need to look for them.
             end > minutesFrom ? 'minute' : 'hour',
           );
-          await this.#burns.replaceBurns(pathRef, start, end, rows, started);
+          writes.push({ pathRef, from: start, to: end, rows });
+          if (writes.length >= WRITES_AT_ONCE) {
+            await this.#burns.replaceBurns(writes.splice(0), started);
+          }
           result.hours += (end - start) / HOUR;
           end = start;
           await breathe();
@@ -137,6 +147,7 @@ export class BurnRollup {
         until,
       );
     }
+    await this.#burns.replaceBurns(writes, started);
     for (const { seq } of fresh) {
       this.#seen.add(seq);
     }

@@ -89,7 +89,7 @@ export class FigureService {
 
   /** The board over a window, at most as old as one collection. */
   async board(window: BoardWindow): Promise<Board> {
-    const status = await this.#signals.sync();
+    const status = await this.#signals.recent();
     const model = await this.#directory.model();
     const until = this.#signals.until();
     const known = this.#boards.get(window);

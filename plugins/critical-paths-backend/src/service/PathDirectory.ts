@@ -30,8 +30,21 @@ const COMPONENT_FIELDS = [
 ];
 /** How long what a caller may see is remembered, so that a board that polls does not ask the catalog each time. */
 const VISIBLE_FOR_MS = 10_000;
+/** A caller who comes again after this long is answered from memory, and the catalog is asked for the next time. */
+const VISIBLE_AGAIN_MS = 5_000;
+/** The model is read again after its age, but only readers who come later than this times the age wait for it. */
+const WAIT_AFTER_AGES = 4;
 /** Answers that are remembered for each question. */
 const MAX_ANSWERS = 2000;
+
+/** An answer of the catalog to one caller. */
+interface Remembered<T> {
+  /** When it was asked for, milliseconds. */
+  at: number;
+  value: Promise<T>;
+  /** Set once the next answer is being asked for. */
+  again?: boolean;
+}
 
 /** All paths of the catalog with their applications. */
 export interface PathModel {
@@ -52,19 +65,11 @@ export class PathDirectory {
     maxAgeMs: number;
     now: () => number;
   };
-  #model?: { at: number; value: Promise<PathModel> };
-  readonly #visible = new Map<
-    string,
-    { at: number; value: Promise<Set<string>> }
-  >();
-  readonly #visibleEntities = new Map<
-    string,
-    { at: number; value: Promise<Set<string>> }
-  >();
-  readonly #groups = new Map<
-    string,
-    { at: number; value: Promise<Map<string, VisibleGroup>> }
-  >();
+  #model?: { at: number; value: PathModel };
+  #reading?: Promise<PathModel>;
+  readonly #visible = new Map<string, Remembered<Set<string>>>();
+  readonly #visibleEntities = new Map<string, Remembered<Set<string>>>();
+  readonly #groups = new Map<string, Remembered<Map<string, VisibleGroup>>>();
   #last?: { text: string; model: PathModel };
   #reported = '';
 
@@ -78,24 +83,35 @@ export class PathDirectory {
     this.#options = { maxAgeMs: 15_000, now: Date.now, ...options };
   }
 
-  /** The paths as of at most `maxAgeMs` ago; read now when `fresh`. */
+  /**
+   * The paths, read again when that was `maxAgeMs` ago. Readers are not kept
+   * waiting for it until it is four times as old; `fresh` waits for what the
+   * catalog says now. Rejects when the last reading failed and this one does.
+   */
   async model(options?: { fresh?: boolean }): Promise<PathModel> {
-    const now = this.#options.now();
-    if (
-      !this.#model ||
-      options?.fresh ||
-      now - this.#model.at > this.#options.maxAgeMs
-    ) {
-      const value = this.#load();
-      const entry = { at: now, value };
-      this.#model = entry;
-      value.catch(() => {
-        if (this.#model === entry) {
-          this.#model = undefined;
-        }
-      });
+    const { now, maxAgeMs } = this.#options;
+    const age = this.#model ? now() - this.#model.at : Infinity;
+    if (options?.fresh || (!this.#reading && age > maxAgeMs)) {
+      this.#reading = this.#read();
     }
-    return this.#model.value;
+    if (this.#reading && (options?.fresh || age > WAIT_AFTER_AGES * maxAgeMs)) {
+      return this.#reading;
+    }
+    return this.#model!.value;
+  }
+
+  #read(): Promise<PathModel> {
+    const at = this.#options.now();
+    const reading = this.#load();
+    const done = (model?: PathModel) => {
+      // A later one may be on its way already.
+      if (this.#reading === reading) {
+        this.#reading = undefined;
+        this.#model = model && { at, value: model };
+      }
+    };
+    reading.then(done, () => done());
+    return reading;
   }
 
   /** Refs of the paths that the catalog shows to the caller. */
@@ -140,7 +156,7 @@ export class PathDirectory {
   }
 
   async #remembered<T>(
-    memory: Map<string, { at: number; value: Promise<T> }>,
+    memory: Map<string, Remembered<T>>,
     question: string,
     credentials: BackstageCredentials,
     ask: () => Promise<T>,
@@ -155,7 +171,20 @@ export class PathDirectory {
     } ${question}`;
     const now = this.#options.now();
     const known = memory.get(key);
-    if (known && now - known.at <= VISIBLE_FOR_MS) {
+    const age = known ? now - known.at : Infinity;
+    if (known && age <= VISIBLE_FOR_MS) {
+      if (age > VISIBLE_AGAIN_MS && !known.again) {
+        known.again = true;
+        const next = ask();
+        next.then(
+          () => {
+            if (memory.get(key) === known) {
+              memory.set(key, { at: now, value: next });
+            }
+          },
+          () => {}, // asked again when the answer is too old
+        );
+      }
       return known.value;
     }
     const value = ask();

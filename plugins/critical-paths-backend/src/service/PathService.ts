@@ -61,8 +61,8 @@ export class PathService {
   }
 
   /**
-   * Names what an answer of {@link board}, {@link signalBoard} or {@link teams}
-   * depends on, without making it: two answers with the same text are the same.
+   * Names what an answer of {@link board} or {@link signalBoard} depends on,
+   * without making it: two answers with the same text are the same.
    * Changes every few seconds, since ages and states depend on the time.
    */
   async boardKey(
@@ -82,6 +82,20 @@ export class PathService {
       filter,
       [...visible].sort(),
     ]);
+  }
+
+  /** {@link boardKey} for {@link teams}, which depends on the groups that the caller may see as well. */
+  async teamsKey(
+    window: BoardWindow,
+    filter: BoardFilter,
+    credentials: BackstageCredentials,
+    seconds: number,
+  ): Promise<string> {
+    const [key, groups] = await Promise.all([
+      this.boardKey(window, filter, credentials, seconds),
+      this.#directory.groupsVisibleTo(credentials),
+    ]);
+    return JSON.stringify([key, ...groups.values()]);
   }
 
   async board(

@@ -14,6 +14,8 @@ import type { Grid } from './windows';
 
 /** How often, at most, the database is asked whether anything changed. */
 const SYNC_EVERY_MS = 1000;
+/** For this long readers are answered from memory while it is asked: it may be busy with a collection. */
+const WAIT_AFTER_MS = 5000;
 /** Change numbers are read again this far back: they may become visible out of order. */
 const SEQ_OVERLAP = 50;
 /** Applications whose charts are remembered: some 40 paths, about 20 MB. */
@@ -108,6 +110,23 @@ export class StoredSignals {
         },
       ]),
     );
+  }
+
+  /**
+   * What is known of the store, for readers who come often: as {@link sync}, but
+   * they do not wait for the database when it answered in the last seconds.
+   * Once it has failed they do, and this rejects.
+   */
+  async recent(): Promise<SignalStatus> {
+    const next = this.sync();
+    if (
+      this.#status &&
+      Math.abs(this.#now() - this.#syncedAt) < WAIT_AFTER_MS
+    ) {
+      next.catch(() => this.expire()); // the next reader waits, and meets the error
+      return this.#status;
+    }
+    return next;
   }
 
   /** Takes over what was written since, at most once a second. Rejects while the database is away. */

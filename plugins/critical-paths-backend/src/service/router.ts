@@ -184,15 +184,24 @@ export async function createRouter(options: {
       'query parameter',
       req.query,
     );
-    const teams = await service.teams(window, filter, credentials);
-    if (formatOf(req, format) === 'csv') {
-      res
-        .type('text/csv')
-        .attachment(`teams-${window}.csv`)
-        .send(teamsCsv(teams));
-    } else {
-      res.json(teams);
-    }
+    const type = formatOf(req, format);
+    boardAsked(window);
+    await boards.send(req, res, {
+      key: `teams ${await service.teamsKey(
+        window,
+        filter,
+        credentials,
+        BOARD_SECONDS,
+      )}`,
+      version: 0,
+      type,
+      filename: type === 'csv' ? `teams-${window}.csv` : undefined,
+      freshMs: BOARD_SECONDS * 1000,
+      make: async () => {
+        const teams = await service.teams(window, filter, credentials);
+        return type === 'csv' ? teamsCsv(teams) : teams;
+      },
+    });
   });
 
   router.get('/paths/:namespace/:name', async (req, res) => {

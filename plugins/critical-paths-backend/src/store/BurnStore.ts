@@ -28,22 +28,21 @@ export interface StoredChangeBurn {
   excess: number;
 }
 
+/** The hours of a path in `[from, to)` (full hours). Hours without a bad event may be left out. */
+export interface BurnWrite {
+  pathRef: string;
+  from: number;
+  to: number;
+  rows: Omit<BurnRow, 'pathRef'>[];
+}
+
 /**
  * Keeps sums of attribution. All methods throw `ServiceUnavailableError` while
  * the database cannot be reached.
  */
 export interface BurnStore {
-  /**
-   * Replaces the hours of a path in `[from, to)` (full hours) and sums up its
-   * days again. Hours without a bad event may be left out.
-   */
-  replaceBurns(
-    pathRef: string,
-    from: number,
-    to: number,
-    rows: Omit<BurnRow, 'pathRef'>[],
-    written: number,
-  ): Promise<void>;
+  /** Replaces hours of some paths and sums up their days again, in one transaction. */
+  replaceBurns(writes: BurnWrite[], written: number): Promise<void>;
   /** Rows that were written since (milliseconds) and start at or after `from`, by level. */
   listBurns(
     level: 'hour' | 'day',
@@ -112,70 +111,12 @@ export class DatabaseBurnStore implements BurnStore {
     this.#db = db;
   }
 
-  async replaceBurns(
-    pathRef: string,
-    from: number,
-    to: number,
-    rows: Omit<BurnRow, 'pathRef'>[],
-    written: number,
-  ): Promise<void> {
+  async replaceBurns(writes: BurnWrite[], written: number): Promise<void> {
     await guarded(() =>
       this.#db.transaction(async tx => {
-        const dayFrom = Math.floor(from / DAY) * DAY;
-        const dayTo = Math.ceil(to / DAY) * DAY;
-        const stored: { at: number; data: string }[] = await tx('cp_burn_hours')
-          .where('path_ref', pathRef)
-          .andWhere('at', '>=', dayFrom)
-          .andWhere('at', '<', dayTo)
-          .orderBy('at');
-        const now = new Map(rows.map(row => [row.at, encode(row)]));
-        const before = new Map(stored.map(row => [row.at, row.data]));
-        // An hour that is clean after a correction stays, empty: a replica that
-        // has it in memory must hear of it.
-        const empty = encode({
-          resolution: 1,
-          totals: new AttributionTotals(),
-        });
-        const changed: { at: number; data: string }[] = [];
-        for (const { at } of stored) {
-          if (at >= from && at < to && !now.has(at)) {
-            now.set(at, empty);
-          }
+        for (const write of writes) {
+          await replacePath(tx, write, written);
         }
-        for (const [at, data] of now) {
-          if (before.get(at) !== data) {
-            changed.push({ at, data });
-            before.set(at, data);
-          }
-        }
-        if (changed.length === 0) {
-          return;
-        }
-        await save(tx, 'cp_burn_hours', pathRef, changed, written);
-        const days = new Map<number, Omit<BurnRow, 'pathRef' | 'at'>>();
-        const touched = new Set(
-          changed.map(({ at }) => Math.floor(at / DAY) * DAY),
-        );
-        for (const [at, data] of [...before].sort((a, b) => a[0] - b[0])) {
-          const day = Math.floor(at / DAY) * DAY;
-          if (touched.has(day)) {
-            const sum = days.get(day) ?? {
-              resolution: 1,
-              totals: new AttributionTotals(),
-            };
-            const hour = decode(data);
-            sum.totals.addTotals(hour.totals);
-            sum.resolution = Math.max(sum.resolution, hour.resolution);
-            days.set(day, sum);
-          }
-        }
-        await save(
-          tx,
-          'cp_burn_days',
-          pathRef,
-          [...days].map(([at, sum]) => ({ at, data: encode(sum) })),
-          written,
-        );
       }),
     );
   }
@@ -281,6 +222,66 @@ export class DatabaseBurnStore implements BurnStore {
           .delete()),
     );
   }
+}
+
+async function replacePath(
+  tx: Knex.Transaction,
+  { pathRef, from, to, rows }: BurnWrite,
+  written: number,
+): Promise<void> {
+  const dayFrom = Math.floor(from / DAY) * DAY;
+  const dayTo = Math.ceil(to / DAY) * DAY;
+  const stored: { at: number; data: string }[] = await tx('cp_burn_hours')
+    .where('path_ref', pathRef)
+    .andWhere('at', '>=', dayFrom)
+    .andWhere('at', '<', dayTo)
+    .orderBy('at');
+  const now = new Map(rows.map(row => [row.at, encode(row)]));
+  const before = new Map(stored.map(row => [row.at, row.data]));
+  // An hour that is clean after a correction stays, empty: a replica that
+  // has it in memory must hear of it.
+  const empty = encode({
+    resolution: 1,
+    totals: new AttributionTotals(),
+  });
+  const changed: { at: number; data: string }[] = [];
+  for (const { at } of stored) {
+    if (at >= from && at < to && !now.has(at)) {
+      now.set(at, empty);
+    }
+  }
+  for (const [at, data] of now) {
+    if (before.get(at) !== data) {
+      changed.push({ at, data });
+      before.set(at, data);
+    }
+  }
+  if (changed.length === 0) {
+    return;
+  }
+  await save(tx, 'cp_burn_hours', pathRef, changed, written);
+  const days = new Map<number, Omit<BurnRow, 'pathRef' | 'at'>>();
+  const touched = new Set(changed.map(({ at }) => Math.floor(at / DAY) * DAY));
+  for (const [at, data] of [...before].sort((a, b) => a[0] - b[0])) {
+    const day = Math.floor(at / DAY) * DAY;
+    if (touched.has(day)) {
+      const sum = days.get(day) ?? {
+        resolution: 1,
+        totals: new AttributionTotals(),
+      };
+      const hour = decode(data);
+      sum.totals.addTotals(hour.totals);
+      sum.resolution = Math.max(sum.resolution, hour.resolution);
+      days.set(day, sum);
+    }
+  }
+  await save(
+    tx,
+    'cp_burn_days',
+    pathRef,
+    [...days].map(([at, sum]) => ({ at, data: encode(sum) })),
+    written,
+  );
 }
 
 async function save(

@@ -318,11 +318,13 @@ export class DatabaseSignalStore implements SignalStore {
     urls: { seriesId: number; url: string }[],
   ): Promise<void> {
     await guarded(async () => {
-      for (const { seriesId, url } of urls) {
-        await this.#db('cp_series')
-          .where('id', seriesId)
-          .update({ source_url: url });
-      }
+      await this.#db.transaction(async tx => {
+        for (const { seriesId, url } of urls) {
+          await tx('cp_series')
+            .where('id', seriesId)
+            .update({ source_url: url });
+        }
+      });
     });
   }
 
