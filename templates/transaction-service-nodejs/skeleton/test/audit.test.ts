@@ -142,6 +142,25 @@ it('leaves out what is still running, and what comes after it, until it is over'
   }
 });
 
+it('what is posted while blocks are sealed comes into exactly one of them', async () => {
+  let posting = true;
+  const sealing = (async () => {
+    while (posting) await seal(service);
+  })();
+  for (let i = 0; i < 8; i++) {
+    await Promise.all(Array.from({ length: 25 }, () => service.transfer(bank, account, '1')));
+  }
+  posting = false;
+  await sealing;
+  await sealAll(service);
+  await expectSound(service);
+  const { rows } = await database.owner.query(
+    `SELECT count(*)::int AS n, count(DISTINCT id)::int AS ids, (SELECT count(*)::int FROM txn) AS written
+       FROM audit_leaf, unnest(ids) AS id`,
+  );
+  expect(rows[0]).toMatchObject({ n: rows[0].written, ids: rows[0].written });
+});
+
 it('two sealers at once make one chain', async () => {
   const other = await startHarness({ DATABASE_URL: database.url, AUDIT_BLOCK_LIMIT: '3' });
   for (let i = 0; i < 20; i++) await service.transfer(account, bank, '1');
