@@ -4,6 +4,7 @@ import { LedgerClock } from '../src/ledger/clock.ts';
 import { Ledger } from '../src/ledger/ledger.ts';
 import { purge } from '../src/ledger/work.ts';
 import { uuidv7 } from '../src/platform/ids.ts';
+import { sealAll } from './support/chain.ts';
 import { ownDatabase, type OwnDatabase } from './support/database.ts';
 import { legs, startHarness, type Harness } from './support/harness.ts';
 import { findViolations } from './support/invariants.ts';
@@ -58,15 +59,6 @@ async function postedAgo(days: number, from: string, to: string, value: number):
   return id;
 }
 
-/** As the sealer does, as far as dropping days is concerned: everything written until now is in a block. */
-async function seal(): Promise<void> {
-  await database.owner.query(
-    `INSERT INTO audit_chain (shard, seq, from_xact, to_xact, first_txn_seq, last_txn_seq, n, merkle_root, prev_hash, hash, sealed_at)
-     SELECT 0, coalesce(max(seq), 0) + 1, '0', pg_snapshot_xmin(pg_current_snapshot()), 1, 1, 1,
-            decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'), now() FROM audit_chain`,
-  );
-}
-
 describe('days that are over', () => {
   it('are dropped by the role that owns the schema, sealed, settled and the oldest first, and the books stay provable', async () => {
     const bank = await service.openAccount({ kind: 'asset' });
@@ -83,7 +75,7 @@ describe('days that are over', () => {
     await expect(drop(0)).rejects.toThrow(/is not over/);
     await expect(drop(9)).rejects.toThrow(/the oldest is dropped first/);
     await expect(drop(10)).rejects.toThrow(/not sealed yet/);
-    await seal();
+    await sealAll(service);
     // Stops at the day that must stay, with the reason; what was dropped before stays dropped.
     await expect(purge(database.migrationUrl, 5, 3_000)).rejects.toThrow(
       /1 pending transactions that are neither posted nor voided/,
