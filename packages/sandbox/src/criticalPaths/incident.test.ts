@@ -24,7 +24,7 @@ const EXAMPLES = join(__dirname, '../../../../examples');
 const never = new AbortController().signal;
 /** A Wednesday; Berlin is an hour ahead. */
 const NOW = Date.parse('2026-03-11T12:00:30Z');
-const INCIDENT = Date.parse('2026-03-08T14:42:00Z') / 1000;
+const INCIDENT = Date.parse('2026-03-09T14:42:00Z') / 1000;
 const AUTHORIZATION = 'component:default/authorization-service';
 const NOTIFICATION = 'component:default/notification-service';
 
@@ -129,8 +129,8 @@ describe('the demo organisation, as the portal reads it', () => {
         externalId: expect.stringMatching(/^[0-9a-f-]{36}$/),
         entityRef: AUTHORIZATION,
         startTime: INCIDENT - 240,
-        title: 'authorization-service 2026.10.0-hotfix.1',
-        version: '2026.10.0-hotfix.1',
+        title: 'authorization-service 2026.11.1-hotfix.1',
+        version: '2026.11.1-hotfix.1',
         detail: expect.stringMatching(
           /^Read card limits from the new cache, commit [0-9a-f]{12}, by pipeline$/,
         ),

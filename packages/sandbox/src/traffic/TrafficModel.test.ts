@@ -144,8 +144,8 @@ describe('the traffic of the demo organisation', () => {
   });
 
   describe('its incident', () => {
-    // Three days before the anchor, 15:42, 38 minutes.
-    const start = at(8, 15, 42);
+    // Two days before the anchor, 15:42, 38 minutes.
+    const start = at(9, 15, 42);
     const end = start + 38;
 
     it('shows only in its window, and upstream as far as requests reach it', () => {
