@@ -8,7 +8,8 @@ import { defineConfig } from '@playwright/test';
 export default defineConfig({
   testDir: 'e2e-tests',
   testMatch: '**/*.test.ts',
-  timeout: 240_000,
+  // A scaffold installs the service's packages, which takes minutes on a machine that does other things as well.
+  timeout: 480_000,
   expect: { timeout: 30_000 },
   // One portal, one story: the tests build on each other's traffic.
   workers: 1,

@@ -226,7 +226,7 @@ test('a scaffold ends in a running, registered service', async () => {
       .getByRole('link', { name: 'Running service' })
       .or(page.getByRole('button', { name: 'Running service' }))
       .first(),
-  ).toBeVisible({ timeout: 200_000 });
+  ).toBeVisible({ timeout: 400_000 });
   await picture(page, 'create-done');
 
   const status = await api<ServiceStatus>(
