@@ -24,6 +24,8 @@ export async function json<T>(
       const last = output.trim().split('\n').pop() ?? '';
       if (code !== 0)
         fail(new Failure(`${file} ended with exit code ${code}.`));
+      else if (!last.startsWith('{'))
+        fail(new Failure(`${file} ended before it had a result.`));
       else done(JSON.parse(last) as T);
     });
   });
