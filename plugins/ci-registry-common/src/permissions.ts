@@ -12,7 +12,14 @@ export const ciRegistryReadPermission = createPermission({
   attributes: { action: 'read' },
 });
 
+/** Read who was let in and who was not. */
+export const ciRegistryAuditPermission = createPermission({
+  name: 'ci-registry.decision.read',
+  attributes: { action: 'read' },
+});
+
 export const ciRegistryPermissions = [
+  ciRegistryAuditPermission,
   ciRegistryRegisterPermission,
   ciRegistryReadPermission,
 ];

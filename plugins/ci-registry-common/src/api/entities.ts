@@ -16,6 +16,11 @@ export interface PushSource {
   /** Full SHA, 40 or 64 hexadecimal digits. */
   commit: string;
   branch?: string;
+  /**
+   * Ancestors of `commit`, the newest first, as far as the pipeline knows them; at most 500. They decide which of two pushes
+   * is the older one; where they say nothing, `time` does.
+   */
+  ancestors?: string[];
   /** Id or URL of the pipeline run or scaffolder task. */
   pipeline?: string;
   /** When the pipeline ran, ISO 8601; an older push never overwrites a newer one. */
