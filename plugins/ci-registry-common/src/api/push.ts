@@ -19,6 +19,11 @@ export interface PushRequest {
   builds?: BuildReport[];
   deployments?: DeploymentReport[];
   documents?: ApiDocumentReport[];
+  /**
+   * `job`: the job has nothing more to say; `run`: nor has any other job of the run. Tokens that were issued to it before are
+   * refused from then on, so that a stolen one is worth nothing. The same push once more is still answered.
+   */
+  final?: 'job' | 'run';
 }
 
 export type ReportOutcome = 'created' | 'updated' | 'unchanged' | 'superseded';
