@@ -205,10 +205,27 @@ export class CriticalPathsClient {
     );
   }
 
-  /** Whether a deployment of a component should go on. */
+  /** Those of all applications of a path; what is limited to another path is left out. */
+  async getServiceLevelsOfPath(
+    path: PathName,
+    options: CallOptions = {},
+  ): Promise<ServiceLevelsResponse> {
+    return this.#call(
+      ['paths', path.namespace, path.name, 'service-levels'],
+      options,
+    );
+  }
+
+  /**
+   * Whether a deployment of a component should go on; for a `criticalpath:` ref,
+   * what that path says to deployments of its applications.
+   */
   async getGate(
     entityRef: string,
-    options: CallOptions = {},
+    options: CallOptions & {
+      /** Only looks: no deployment depends on the answer, so it is not in the audit log. */
+      preview?: boolean;
+    } = {},
   ): Promise<GateResponse> {
     const { kind, namespace, name } = parseEntityRef(entityRef, {
       defaultKind: 'component',
@@ -217,6 +234,7 @@ export class CriticalPathsClient {
     return this.#call(
       ['gate', kind.toLocaleLowerCase('en-US'), namespace, name],
       options,
+      { query: { preview: options.preview ? 'true' : undefined } },
     );
   }
 

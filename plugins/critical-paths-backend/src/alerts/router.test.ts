@@ -133,3 +133,30 @@ it('fails instead of allowing when the budgets cannot be read', async () => {
   expect(fail).toHaveBeenCalled();
   expect(success).not.toHaveBeenCalled();
 });
+
+it('says what one path says, and knows no path that it cannot see', async () => {
+  const { app } = start({ state: 'stale' });
+  const { body } = await request(app)
+    .get('/gate/criticalpath/default/posting')
+    .expect(200);
+  expect(body).toMatchObject({
+    entityRef: SEEN,
+    decision: 'warn',
+    reasons: [{ rule: 'telemetry', pathRef: SEEN }],
+  });
+  const hidden = await request(app)
+    .get('/gate/criticalpath/default/secret')
+    .expect(404);
+  expect(hidden.body.error.message).toContain(HIDDEN);
+});
+
+it('does not write down what was only looked at', async () => {
+  const { app, success } = start();
+  const looked = await request(app).get(`${GATE}?preview=true`).expect(200);
+  expect(looked.body.decision).toBe('allow');
+  expect(success).not.toHaveBeenCalled();
+  const wrong = await request(app).get(`${GATE}?preview=maybe`).expect(400);
+  expect(wrong.body.error.message).toMatch(
+    'query parameter preview must be true or false, was "maybe"',
+  );
+});

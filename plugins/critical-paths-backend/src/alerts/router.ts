@@ -5,18 +5,25 @@ import type {
   PermissionsService,
 } from '@backstage/backend-plugin-api';
 import { stringifyEntityRef } from '@backstage/catalog-model';
-import { NotAllowedError } from '@backstage/errors';
+import { NotAllowedError, NotFoundError } from '@backstage/errors';
 import { AuthorizeResult } from '@backstage/plugin-permission-common';
 import {
   criticalPathsReadPermission,
   type AlertsResponse,
+  type BoardRow,
+  type GateResponse,
   type PathState,
 } from '@rocket/plugin-critical-paths-common';
 import type express from 'express';
 import Router from 'express-promise-router';
 import type { BudgetService } from '../service/BudgetService';
 import type { PathService } from '../service/PathService';
-import { alertsQuery, componentParams, parse } from '../service/requests';
+import {
+  alertsQuery,
+  componentParams,
+  gateQuery,
+  parse,
+} from '../service/requests';
 import type { AlertStore } from './AlertStore';
 import { judgeGate, type GatePath } from './gate';
 import type { AlertSettings } from './settings';
@@ -76,11 +83,62 @@ export function createAlertRouter(options: {
     res.json(answer);
   });
 
+  /** The paths of a component, or the path itself. */
+  const pathsOf = async (
+    entityRef: string,
+    credentials: BackstageCredentials,
+  ): Promise<BoardRow[]> => {
+    if (!entityRef.startsWith('criticalpath:')) {
+      const { rows } = await service.pathsOfComponent(
+        entityRef,
+        '1h',
+        credentials,
+      );
+      return rows.map(({ path }) => path);
+    }
+    const { rows } = await service.board('1h', {}, credentials);
+    const found = rows.filter(row => row.entityRef === entityRef);
+    if (found.length === 0) {
+      throw new NotFoundError(`No critical path ${entityRef} in the catalog`);
+    }
+    return found;
+  };
+
+  const judge = async (
+    entityRef: string,
+    credentials: BackstageCredentials,
+  ): Promise<GateResponse> => {
+    const [rows, { paths }] = await Promise.all([
+      pathsOf(entityRef, credentials),
+      budgets.budgets(),
+    ]);
+    const judged = rows.flatMap((path): GatePath[] => {
+      const budget = paths.get(path.entityRef);
+      return budget
+        ? [
+            {
+              budget,
+              maintenance: path.maintenance !== null,
+              unseen: UNSEEN.has(path.state)
+                ? `nobody can see how it is: ${path.stateReasons[0]}.`
+                : undefined,
+            },
+          ]
+        : [];
+    });
+    return judgeGate(entityRef, judged, settings.gate, new Date());
+  };
+
   router.get('/gate/:kind/:namespace/:name', async (req, res) => {
     const credentials = await readable(req);
     const entityRef = stringifyEntityRef(
       parse(componentParams, 'path parameter', req.params),
     );
+    const { preview } = parse(gateQuery, 'query parameter', req.query);
+    if (preview) {
+      res.json(await judge(entityRef, credentials));
+      return;
+    }
     // A deployment went on, or did not, because of the answer: it is written down.
     const event = await auditor.createEvent({
       eventId: 'gate',
@@ -89,25 +147,7 @@ export function createAlertRouter(options: {
       meta: { entityRef },
     });
     try {
-      const [{ rows }, { paths }] = await Promise.all([
-        service.pathsOfComponent(entityRef, '1h', credentials),
-        budgets.budgets(),
-      ]);
-      const judged = rows.flatMap(({ path }): GatePath[] => {
-        const budget = paths.get(path.entityRef);
-        return budget
-          ? [
-              {
-                budget,
-                maintenance: path.maintenance !== null,
-                unseen: UNSEEN.has(path.state)
-                  ? `nobody can see how it is: ${path.stateReasons[0]}.`
-                  : undefined,
-              },
-            ]
-          : [];
-      });
-      const answer = judgeGate(entityRef, judged, settings.gate, new Date());
+      const answer = await judge(entityRef, credentials);
       await event.success({
         meta: {
           decision: answer.decision,

@@ -318,4 +318,52 @@ describe('routes of changes', () => {
       .set('Authorization', asUser);
     expect(status).toBe(404);
   });
+
+  it('shows those of all applications of a path, but not those of another path', async () => {
+    const level = {
+      source: 'newrelic',
+      entityRef: LEDGER,
+      name: 'Ledger',
+      sli: 'availability' as const,
+      target: 99.9,
+      windowDays: 7,
+      fromTime: NOW / 1000 - 3600,
+      toTime: NOW / 1000,
+      valid: 1000,
+      good: 999,
+      ourValid: 1000,
+      ourGood: 999,
+      comparison: 'Availability',
+      query: 'SELECT 1',
+      readTime: NOW / 1000,
+    };
+    const OTHER = 'component:default/elsewhere';
+    await store.replaceServiceLevels(
+      'newrelic',
+      [LEDGER, OTHER],
+      [
+        { ...level, externalId: 'all' },
+        { ...level, externalId: 'this', criticalPath: 'posting' },
+        { ...level, externalId: 'that', criticalPath: 'refunds' },
+        { ...level, externalId: 'elsewhere', entityRef: OTHER },
+      ],
+    );
+    const ask = (name: string, auth = asUser) =>
+      request(app)
+        .get(`/paths/default/${name}/service-levels`)
+        .set('Authorization', auth);
+    const { body } = await ask('posting');
+    expect(
+      body.rows.map((row: any) => [row.entityRef, row.id, row.agrees]),
+    ).toEqual([
+      [LEDGER, 'all', true],
+      [LEDGER, 'this', true],
+    ]);
+    expect((await ask('none')).status).toBe(404);
+    expect((await ask('posting', mockCredentials.none.header())).status).toBe(
+      401,
+    );
+    allowed = false;
+    expect((await ask('posting')).status).toBe(403);
+  });
 });

@@ -1,4 +1,5 @@
 import type {
+  BackstageCredentials,
   HttpAuthService,
   PermissionsService,
 } from '@backstage/backend-plugin-api';
@@ -14,8 +15,8 @@ import express, { type Router } from 'express';
 import PromiseRouter from 'express-promise-router';
 import { z } from 'zod';
 import type { PathDirectory } from '../service/PathDirectory';
-import { componentParams, parse } from '../service/requests';
-import type { ChangeStore } from './ChangeStore';
+import { componentParams, parse, pathParams } from '../service/requests';
+import type { ChangeStore, StoredServiceLevel } from './ChangeStore';
 import { compareServiceLevel } from './serviceLevels';
 import type { SignalReader } from './SignalReader';
 
@@ -124,21 +125,32 @@ export function createChangesRouter(options: {
     );
   });
 
+  const readable = async (
+    req: express.Request,
+  ): Promise<BackstageCredentials> => {
+    const credentials = await httpAuth.credentials(req, {
+      allow: ['user', 'service'],
+    });
+    const [decision] = await permissions.authorize(
+      [{ permission: criticalPathsReadPermission }],
+      { credentials },
+    );
+    if (decision.result !== AuthorizeResult.ALLOW) {
+      throw new NotAllowedError(
+        `Permission ${criticalPathsReadPermission.name} is needed`,
+      );
+    }
+    return credentials;
+  };
+  const answer = (levels: StoredServiceLevel[]): ServiceLevelsResponse => ({
+    generatedAt: new Date(now()).toISOString(),
+    rows: levels.map(compareServiceLevel),
+  });
+
   router.get(
     '/components/:kind/:namespace/:name/service-levels',
     async (req, res) => {
-      const credentials = await httpAuth.credentials(req, {
-        allow: ['user', 'service'],
-      });
-      const [decision] = await permissions.authorize(
-        [{ permission: criticalPathsReadPermission }],
-        { credentials },
-      );
-      if (decision.result !== AuthorizeResult.ALLOW) {
-        throw new NotAllowedError(
-          `Permission ${criticalPathsReadPermission.name} is needed`,
-        );
-      }
+      const credentials = await readable(req);
       const entityRef = stringifyEntityRef(
         parse(componentParams, 'path parameter', req.params),
       );
@@ -146,14 +158,39 @@ export function createChangesRouter(options: {
       if (!visible.has(entityRef)) {
         throw new NotFoundError(`No ${entityRef} in the catalog`);
       }
-      const body: ServiceLevelsResponse = {
-        generatedAt: new Date(now()).toISOString(),
-        rows: (await store.listServiceLevels([entityRef])).map(
-          compareServiceLevel,
-        ),
-      };
-      res.json(body);
+      res.json(answer(await store.listServiceLevels([entityRef])));
     },
   );
+
+  router.get('/paths/:namespace/:name/service-levels', async (req, res) => {
+    const credentials = await readable(req);
+    const pathRef = stringifyEntityRef({
+      kind: 'criticalpath',
+      ...parse(pathParams, 'path parameter', req.params),
+    });
+    const [{ paths }, visiblePaths] = await Promise.all([
+      directory.model(),
+      directory.visibleTo(credentials),
+    ]);
+    const path = paths.get(pathRef);
+    if (!path || !visiblePaths.has(pathRef)) {
+      throw new NotFoundError(`No critical path ${pathRef} in the catalog`);
+    }
+    const members = path.steps.flatMap(step => step.members);
+    const visible = await directory.visibleEntities(
+      [...new Set(members.map(member => member.entityRef))],
+      credentials,
+    );
+    const labels = new Set(members.map(m => m.selection.criticalPath));
+    // What is limited to another path of the same application says nothing here.
+    res.json(
+      answer(
+        (await store.listServiceLevels([...visible])).filter(
+          ({ criticalPath }) =>
+            criticalPath === undefined || labels.has(criticalPath),
+        ),
+      ),
+    );
+  });
   return router;
 }

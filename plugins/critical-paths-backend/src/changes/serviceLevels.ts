@@ -35,6 +35,7 @@ export function compareServiceLevel(
       : null;
   return {
     id: level.externalId,
+    entityRef: level.entityRef,
     source: level.source,
     name: level.name,
     sli: level.sli,

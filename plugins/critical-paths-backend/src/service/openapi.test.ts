@@ -85,7 +85,8 @@ it('is what the typed client speaks', async () => {
   await client.getHistory(path, { months: 2 });
   await client.getComponentPaths({ ...path, kind: 'K' }, { window: '1h' });
   await client.getServiceLevels({ ...path, kind: 'K' });
-  await client.getGate('component:n/c');
+  await client.getServiceLevelsOfPath(path);
+  await client.getGate('component:n/c', { preview: true });
   await client.getAlerts({ pathRef: 'criticalpath:n/p' });
   await client.getMaintenance({ pathRef: 'criticalpath:n/p' });
   await client.declareMaintenance({

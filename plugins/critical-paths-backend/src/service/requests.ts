@@ -107,6 +107,14 @@ export const signalParams = z.object({
   signal: z.enum(BOARD_SIGNALS, { error: `must be ${list(BOARD_SIGNALS)}` }),
 });
 
+/** Query of the gate. */
+export const gateQuery = z.strictObject({
+  preview: z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .transform(value => value === 'true')
+    .default(false),
+});
+
 /** Query of the alerts. */
 export const alertsQuery = z.strictObject({ pathRef: pathRef.optional() });
 

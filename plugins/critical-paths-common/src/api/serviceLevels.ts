@@ -10,6 +10,8 @@ export interface ServiceLevelCounts {
 export interface ServiceLevelComparison {
   /** Unique at the source. */
   id: string;
+  /** Entity ref of the application. */
+  entityRef: string;
   /** Id of the telemetry source, for example `newrelic`. */
   source: string;
   name: string;
@@ -41,7 +43,7 @@ export interface ServiceLevelComparison {
   readAt: string;
 }
 
-/** Answer of `GET /components/:kind/:namespace/:name/service-levels`. */
+/** Answer of `GET /components/:kind/:namespace/:name/service-levels` and of `GET /paths/:namespace/:name/service-levels`. */
 export interface ServiceLevelsResponse {
   generatedAt: string;
   rows: ServiceLevelComparison[];
