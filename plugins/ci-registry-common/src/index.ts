@@ -1,3 +1,6 @@
 export * from './api';
+export * from './client';
+export * from './fields';
 export * from './permissions';
+export * from './reportSchemas';
 export * from './schema';

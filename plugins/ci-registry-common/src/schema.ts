@@ -1,7 +1,10 @@
 import { z } from 'zod';
-
-/** A commit id: SHA-1 or SHA-256 in hexadecimal. */
-export const COMMIT_PATTERN = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+import { commitSchema, entityRefSchema, line, timeSchema } from './fields';
+import {
+  apiDocumentReportSchema,
+  buildReportSchema,
+  deploymentReportSchema,
+} from './reportSchemas';
 
 /**
  * One spelling for one repository: no trailing slash, no `.git`, the host in lower case.
@@ -31,16 +34,7 @@ export function normalizeRepository(repository: string): string {
   return text;
 }
 
-// eslint-disable-next-line no-control-regex
-const printable = /^[^\u0000-\u001f\u007f]*$/;
-
-const line = (max: number) =>
-  z
-    .string()
-    .trim()
-    .min(1, 'must not be empty')
-    .max(max, `must be at most ${max} characters long`)
-    .regex(printable, 'must be one line without control characters');
+const MAX_ANCESTORS = 500;
 
 /** Shape of `PushSource`; the repository comes out normalized. */
 export const pushSourceSchema = z.strictObject({
@@ -52,30 +46,57 @@ export const pushSourceSchema = z.strictObject({
       return z.NEVER;
     }
   }),
-  commit: z
-    .string()
-    .toLowerCase()
-    .regex(
-      COMMIT_PATTERN,
-      'must be a full commit id: 40 or 64 hexadecimal digits',
-    ),
+  commit: commitSchema,
   branch: line(255).optional(),
+  ancestors: z
+    .array(commitSchema)
+    .max(MAX_ANCESTORS, `must hold at most ${MAX_ANCESTORS} commits`)
+    .optional(),
   pipeline: line(500).optional(),
-  time: z.iso.datetime({
-    offset: true,
-    error:
-      'must be an ISO 8601 date and time with a time zone, for example 2026-11-20T08:15:00Z',
-  }),
+  time: timeSchema,
+});
+
+const entitySchema = z.record(z.string(), z.unknown(), {
+  error: 'must be an entity (an object with apiVersion, kind, metadata)',
 });
 
 /** Shape of `RegisterRequest`; what an entity is, is checked by the registry itself. */
 export const registerRequestSchema = z.strictObject({
   source: pushSourceSchema,
-  entities: z
-    .array(
-      z.record(z.string(), z.unknown(), {
-        error: 'must be an entity (an object with apiVersion, kind, metadata)',
-      }),
-    )
-    .min(1, 'must hold at least one entity'),
+  entities: z.array(entitySchema).min(1, 'must hold at least one entity'),
 });
+
+const MAX_REPORTS = 100;
+
+const reports = <T extends z.ZodType>(schema: T) =>
+  z
+    .array(schema)
+    .max(MAX_REPORTS, `must hold at most ${MAX_REPORTS}; split the push`)
+    .optional();
+
+/** Shape of `PushRequest`; what an entity is, is checked by the registry itself. */
+export const pushRequestSchema = z
+  .strictObject({
+    source: pushSourceSchema,
+    entities: z.array(entitySchema).optional(),
+    complete: z.boolean().optional(),
+    removed: z
+      .array(entityRefSchema('component'))
+      .max(1000, 'must hold at most 1000; split the push')
+      .optional(),
+    builds: reports(buildReportSchema),
+    deployments: reports(deploymentReportSchema),
+    documents: reports(apiDocumentReportSchema),
+  })
+  .refine(
+    request =>
+      request.complete === true ||
+      [
+        request.entities,
+        request.removed,
+        request.builds,
+        request.deployments,
+        request.documents,
+      ].some(list => list && list.length > 0),
+    'says nothing; give entities, removed, builds, deployments or documents',
+  );
