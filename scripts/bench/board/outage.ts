@@ -214,6 +214,11 @@ async function main() {
         olderAndNotMarked: unmarkedPaths,
       })}\n`,
     );
+  } catch (error) {
+    // Said before anything is ended: what is broken may not end either.
+    process.stderr.write(`${(error as Error).stack}\n`);
+    process.exitCode = 1;
+    throw error;
   } finally {
     await newRelic.behave().catch(() => {});
     await backend.stop();
@@ -225,8 +230,5 @@ async function main() {
 
 main().then(
   () => process.exit(0),
-  error => {
-    process.stderr.write(`${error.stack}\n`);
-    process.exit(1);
-  },
+  () => process.exit(1),
 );
