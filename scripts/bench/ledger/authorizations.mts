@@ -9,7 +9,8 @@ import {
 import type { BenchPostgres } from './postgres.mts';
 import { RenderedService } from './RenderedService.mts';
 
-const RATE = 1_000;
+/** Decisions per second that are asked for. */
+export const DECISION_RATE = 1_000;
 const CARDS = 2_000;
 const WARM_UP_SECONDS = 5;
 
@@ -101,13 +102,13 @@ export async function authorizations(
     await openLoop({
       url: service.url,
       seconds: WARM_UP_SECONDS,
-      rate: RATE,
+      rate: DECISION_RATE,
       next,
     });
     const open = await openLoop({
       url: service.url,
       seconds: 2 * seconds,
-      rate: RATE,
+      rate: DECISION_RATE,
       next,
       onAnswer,
     });
@@ -120,7 +121,7 @@ export async function authorizations(
     });
     const { code, output } = service.command('reconcile');
     return {
-      rate: RATE,
+      rate: DECISION_RATE,
       open,
       closed,
       errors,

@@ -1,14 +1,13 @@
 /** `npm run <command>`: one of the things that this service does once and then ends. Without a name, says which there are. */
 import { createRuntime } from '../src/platform/runtime.ts';
-import type { Command } from '../src/platform/service.ts';
-import { workerCommands } from '../src/platform/workers.ts';
+import { allCommands } from '../src/platform/workers.ts';
 import { definition } from '../src/service.ts';
 
 const [name = '', ...args] = process.argv.slice(2);
 let code = 2;
 try {
   const runtime = createRuntime(definition, { LOG_LEVEL: 'warn', ...process.env });
-  const commands: Record<string, Command> = { ...workerCommands(runtime), ...runtime.parts.commands };
+  const commands = allCommands(runtime);
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command) {
     code = await command.run(args, line => console.log(line));

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { purge } from '../src/ledger/work.ts';
+import { dropDays } from '../src/ledger/work.ts';
 import { uuidv7 } from '../src/platform/ids.ts';
 import { expectSound, named, sealAll, verified } from './support/chain.ts';
 import { ownDatabase, type OwnDatabase } from './support/database.ts';
@@ -34,9 +34,14 @@ async function postedAgo(days: number): Promise<string> {
     [id],
   );
   await owner.query(
-    `INSERT INTO entry (txn_id, account_no, amount, balance_after, debits_after, account_version, line, currency)
-     SELECT $1, b.account_no, x.amount, x.amount, greatest(x.amount, 0), 1, x.line, 'USD'
-       FROM (VALUES (1, $2::uuid, 5), (2, $3::uuid, -5)) AS x (line, id, amount) JOIN account_balance b ON b.account_id = x.id`,
+    `WITH leg AS (SELECT * FROM (VALUES (1, $2::uuid, 5), (2, $3::uuid, -5)) AS x (line, id, amount)),
+          moved AS (
+            UPDATE account_balance b
+               SET debits_posted = b.debits_posted + greatest(x.amount, 0), credits_posted = b.credits_posted - least(x.amount, 0),
+                   version = b.version + 1
+              FROM leg x WHERE b.account_id = x.id RETURNING b.*, x.line, x.amount)
+     INSERT INTO entry (txn_id, account_no, amount, balance_after, debits_after, account_version, line, currency)
+     SELECT $1, account_no, amount, debits_posted - credits_posted, debits_posted, version, line, 'USD' FROM moved`,
     [id, bank, account],
   );
   await owner.query('COMMIT');
@@ -57,7 +62,7 @@ it('blocks of dropped days keep root and hash, those that reach into kept days k
   expect(await leaves()).toEqual(['1: 4', '2: 4', '3: 1']);
   await expectSound(service);
 
-  expect(await purge(database.migrationUrl, 7, 3_000)).toMatchObject([{ transactions: 6 }, { transactions: 1 }]);
+  expect(await dropDays(database.migrationUrl, 7, 3_000)).toMatchObject([{ transactions: 6 }, { transactions: 1 }]);
   // Block 2 is needed: it holds the one of five days ago.
   expect(await leaves()).toEqual(['2: 4', '3: 1']);
   const result = await expectSound(service);
@@ -66,7 +71,7 @@ it('blocks of dropped days keep root and hash, those that reach into kept days k
   for (const id of [kept, today]) expect((await service.get(`/v1/audit/proof/${id}`)).status).toBe(200);
 
   // Another day, and the chain goes on.
-  expect(await purge(database.migrationUrl, 4, 3_000)).toMatchObject([{ transactions: 1 }]);
+  expect(await dropDays(database.migrationUrl, 4, 3_000)).toMatchObject([{ transactions: 1 }]);
   expect(await leaves()).toEqual(['3: 1']);
   await service.transfer(bank, account, '5');
   await sealAll(service);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LedgerClock } from '../src/ledger/clock.ts';
 import { Ledger } from '../src/ledger/ledger.ts';
-import { purge } from '../src/ledger/work.ts';
+import { dropDays } from '../src/ledger/work.ts';
 import { uuidv7 } from '../src/platform/ids.ts';
 import { sealAll } from './support/chain.ts';
 import { ownDatabase, type OwnDatabase } from './support/database.ts';
@@ -77,14 +77,14 @@ describe('days that are over', () => {
     await expect(drop(10)).rejects.toThrow(/not sealed yet/);
     await sealAll(service);
     // Stops at the day that must stay, with the reason; what was dropped before stays dropped.
-    await expect(purge(database.migrationUrl, 5, 3_000)).rejects.toThrow(
+    await expect(dropDays(database.migrationUrl, 5, 3_000)).rejects.toThrow(
       /1 pending transactions that are neither posted nor voided/,
     );
     expect((await service.get(`/v1/transactions/${oldest}`)).status).toBe(404);
     await database.owner.query('DELETE FROM pending_due WHERE txn_id = $1', [held]);
-    const dropped = await purge(database.migrationUrl, 5, 3_000);
+    const dropped = await dropDays(database.migrationUrl, 5, 3_000);
     expect(dropped).toEqual([{ day: dayOf(9), transactions: 1 }]);
-    expect(await purge(database.migrationUrl, 5, 3_000)).toEqual([]);
+    expect(await dropDays(database.migrationUrl, 5, 3_000)).toEqual([]);
 
     expect(await findViolations(database.migrationUrl)).toEqual([]);
     await service.transfer(bank, account, '5');
@@ -103,10 +103,10 @@ describe('days that are over', () => {
   });
 
   it('cannot be dropped by the role of the service', async () => {
-    await expect(purge(database.url, 5, 3_000)).resolves.toEqual([]);
+    await expect(dropDays(database.url, 5, 3_000)).resolves.toEqual([]);
     await database.owner.query('SELECT ledger_add_day($1)', [dayOf(20)]);
-    await expect(purge(database.url, 5, 3_000)).rejects.toMatchObject({ code: '42501' });
-    await expect(purge(database.migrationUrl, 5, 3_000)).resolves.toHaveLength(1);
+    await expect(dropDays(database.url, 5, 3_000)).rejects.toMatchObject({ code: '42501' });
+    await expect(dropDays(database.migrationUrl, 5, 3_000)).resolves.toHaveLength(1);
   });
 });
 

@@ -2,15 +2,19 @@ import type { FastifyBaseLogger } from 'fastify';
 import pg from 'pg';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Config } from './config.ts';
-import type { Command, Worker } from './service.ts';
+import type { Command, ServiceParts, Worker } from './service.ts';
 
 /** The first half of every advisory lock that a worker takes; the second is made of its name. */
 const LOCK_SPACE = 0x526f636b;
 /** After a failed run the next one waits longer, up to this. */
 const LONGEST_WAIT = 30_000;
 
-/** The connection that holds the locks. Who has lost it has to stop. */
-type Session = { client: pg.Client; held: Set<string>; lost: AbortSignal; end(): void };
+/**
+ * The connection that holds the locks. Who has lost it has to stop. A connection answers one question at a time, so `ask` lets the
+ * workers that share it wait for each other.
+ */
+type Session = { ask: Ask; held: Set<string>; lost: AbortSignal; end(): void };
+type Ask = <Row extends pg.QueryResultRow>(text: string, values?: unknown[]) => Promise<pg.QueryResult<Row>>;
 
 type Options = { config: Config; logger: FastifyBaseLogger; registry: Registry };
 
@@ -128,13 +132,13 @@ export class Workers {
     const session = await this.#connect();
     try {
       if (session.held.has(worker.name)) {
-        await session.client.query('SELECT 1');
+        await session.ask('SELECT 1');
         return true;
       }
-      const { rows } = await session.client.query<{ held: boolean }>(
-        'SELECT pg_try_advisory_lock($1, hashtext($2)) AS held',
-        [LOCK_SPACE, worker.name],
-      );
+      const { rows } = await session.ask<{ held: boolean }>('SELECT pg_try_advisory_lock($1, hashtext($2)) AS held', [
+        LOCK_SPACE,
+        worker.name,
+      ]);
       const held = rows[0]?.held === true;
       if (held) session.held.add(worker.name);
       this.#leader.set({ worker: worker.name }, held ? 1 : 0);
@@ -161,8 +165,13 @@ export class Workers {
     });
     let ended = false;
     const lost = new AbortController();
+    let turn: Promise<unknown> = Promise.resolve();
     const session: Session = {
-      client,
+      ask: (text, values) => {
+        const answer = turn.then(() => client.query(text, values));
+        turn = answer.catch(() => {});
+        return answer as never;
+      },
       held: new Set(),
       lost: lost.signal,
       end: () => {
@@ -205,6 +214,19 @@ export function workerCommands(runtime: Options & { workers: readonly Worker[] }
     },
   });
   return Object.fromEntries(runtime.workers.map(({ name }) => [name, command(name)]));
+}
+
+/**
+ * All that `npm run <name>` does: the workers, once, and the commands of the service. A command that is named like a worker of the
+ * service does that work and tells more of it; one that is named like a worker of the platform would hide it, and is refused.
+ */
+export function allCommands(
+  runtime: Options & { workers: readonly Worker[]; parts: ServiceParts },
+): Record<string, Command> {
+  const { workers = [], commands = {} } = runtime.parts;
+  const hidden = runtime.workers.find(worker => !workers.includes(worker) && Object.hasOwn(commands, worker.name));
+  if (hidden) throw new Error(`the platform has a worker ${hidden.name}: give the command of the service another name`);
+  return { ...workerCommands(runtime), ...commands };
 }
 
 /** Resolves after this many milliseconds, or as soon as the signal is aborted. */

@@ -1,5 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ROOT } from '../../scripts/contract.ts';
 import { createRuntime } from '../../src/platform/runtime.ts';
+import { allCommands } from '../../src/platform/workers.ts';
+import { definition } from '../../src/service.ts';
 import { sample } from '../support/sample.ts';
 
 const DATABASE_URL = 'postgresql://x@127.0.0.1:1/x';
@@ -59,5 +64,32 @@ describe('where events go', () => {
     await broker.close();
     expect(JSON.stringify(lines)).toContain('"id":"i"');
     expect(JSON.stringify(lines)).not.toContain('private');
+  });
+});
+
+describe('commands', () => {
+  it('are those that package.json names, and all of them are there', async () => {
+    const runtime = createRuntime(definition, { DATABASE_URL, LOG_LEVEL: 'silent' });
+    const commands = allCommands(runtime);
+    await runtime.close();
+    const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    const named = Object.entries(scripts).filter(([, script]) => script.startsWith('node scripts/command.ts '));
+    expect(named.map(([name, script]) => [name, script.split(' ').at(-1)])).toEqual(
+      named.map(([name]) => [name, name]),
+    );
+    expect(named.map(([name]) => name).filter(name => !Object.hasOwn(commands, name))).toEqual([]);
+    expect(named.map(([name]) => name)).toContain('purge-keys');
+  });
+
+  it('of a service hide nothing that the platform does', async () => {
+    const command = { summary: 'something else', run: async () => 0 };
+    const runtime = createRuntime(sample({ commands: { 'purge-keys': command } }), {
+      DATABASE_URL,
+      LOG_LEVEL: 'silent',
+    });
+    expect(() => allCommands(runtime)).toThrow('the platform has a worker purge-keys');
+    await runtime.close();
   });
 });

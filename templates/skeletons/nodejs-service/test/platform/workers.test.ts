@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import fastify from 'fastify';
+import pg from 'pg';
 import { Registry } from 'prom-client';
 import { limitRate } from '../../src/platform/http/rate-limit.ts';
 import { createRuntime, type Runtime } from '../../src/platform/runtime.ts';
@@ -78,6 +79,38 @@ describe('workers', () => {
     await until(() => runs > 1);
     expect(ends).toEqual([true]);
     expect(await figure('worker_leader')).toBe(1);
+  });
+
+  it('that share a connection ask it one thing at a time', async () => {
+    const ask = pg.Client.prototype.query as (...args: unknown[]) => Promise<unknown>;
+    const asked: string[] = [];
+    let running = 0;
+    let most = 0;
+    pg.Client.prototype.query = async function query(this: pg.Client, ...args: unknown[]) {
+      asked.push(String(args[0]));
+      running += 1;
+      most = Math.max(most, running);
+      try {
+        return await ask.apply(this, args);
+      } finally {
+        running -= 1;
+      }
+    } as never;
+    try {
+      const names = ['left', 'middle', 'right'];
+      const runs = new Map<string, number>();
+      const run = (name: string) => async () => void runs.set(name, (runs.get(name) ?? 0) + 1);
+      const all = names.map(name => ({ name, interval: 1, run: run(name) }));
+      const workers = new Workers(all, { ...runtime, registry: new Registry() });
+      pools.push(workers);
+      workers.start();
+      await until(() => names.every(name => (runs.get(name) ?? 0) > 5));
+      await workers.stop();
+    } finally {
+      pg.Client.prototype.query = ask as never;
+    }
+    expect(asked.filter(text => text.includes('pg_try_advisory_lock'))).toHaveLength(3);
+    expect(most).toBe(1);
   });
 
   it('go on after a failure, and count it', async () => {

@@ -40,7 +40,7 @@ export function createAudit(context: ServiceContext, settings: AuditSettings, ti
     commands: {
       verify: {
         summary:
-          'verifies the whole audit chain, prints the result as JSON, ends with 1 when anything is not as it was sealed',
+          'verifies the whole audit chain, prints the result as JSON, ends with 1 when anything is not as it was sealed or cannot be compared',
         async run(_args, out) {
           const result = await verify(config, timeout, anchor);
           out(JSON.stringify(result, null, 2));

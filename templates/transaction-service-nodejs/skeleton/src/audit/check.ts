@@ -33,7 +33,7 @@ export async function checkChain(options: Options, signal?: AbortSignal): Promis
   const { client, query } = await connectReader(config, timeout);
   try {
     const verifier = new Verifier(client, query);
-    const { faults } = await verifyAnchors(query, anchor, config.serviceName);
+    const { result: published, faults } = await verifyAnchors(query, anchor, config.serviceName);
     faults.forEach(fault => verifier.report(fault));
 
     const [row] = await query<{ seq: string; hash: Buffer; rechecked: string }>(PROGRESS, [SHARD]);
@@ -57,11 +57,13 @@ export async function checkChain(options: Options, signal?: AbortSignal): Promis
       await verifier.run({ after, until: rechecked }, signal);
     }
     const { ok, breaches, examples } = verifier.result();
+    const unread = published?.checked === false;
     if (ok && last !== undefined) await options.query(REMEMBER, [SHARD, last.seq, last.hash, rechecked]);
     return {
       id: 'R7',
       title: 'The audit chain is as it was sealed',
-      status: ok ? 'ok' : 'breached',
+      status: ok ? (unread ? 'unchecked' : 'ok') : 'breached',
+      ...(ok && unread && { reason: `what was published outside could not be read: ${published.reason}` }),
       breaches,
       examples: examples.map(({ kind, block, transaction, detail }) => ({
         what: nameOf(block, transaction),

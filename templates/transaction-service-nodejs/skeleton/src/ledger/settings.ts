@@ -21,9 +21,9 @@ export type LedgerSettings = {
     /** The authorization service's database, to compare what it captured (check R6). */
     authorizationDatabaseUrl?: string;
   };
-  /** Days that transactions are kept, for `npm run purge`; 0: for ever. */
+  /** Days that transactions are kept, for `npm run drop-days`; 0: for ever. */
   retentionDays: number;
-  /** The role that owns the schema, for `npm run purge`. */
+  /** The role that owns the schema, for `npm run drop-days`. */
   migrationDatabaseUrl?: string;
 };
 

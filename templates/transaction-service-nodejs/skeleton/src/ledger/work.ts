@@ -79,7 +79,8 @@ function reconciliationGauges({ registry, logger }: Context): (result: Reconcili
   });
   return result => {
     for (const check of result.checks) {
-      if (check.status === 'skipped') continue;
+      if (check.status === 'unchecked') logger.warn({ check }, 'a check of the books could not be made');
+      if (check.status === 'skipped' || check.status === 'unchecked') continue;
       breaches.set({ check: check.id }, check.breaches);
       if (check.breaches > 0) logger.error({ check }, 'the books are not in order');
     }
@@ -99,17 +100,19 @@ export function ledgerCommands(context: Context, extra: readonly ExtraCheck[] = 
         return result.ok ? 0 : 1;
       },
     },
-    purge: {
+    'drop-days': {
       summary: 'drops the days that are older than RETENTION_DAYS, or than the number of days given',
       async run(args, out) {
         const days = args[0] === undefined ? own.retentionDays : Number(args[0]);
         if (!Number.isInteger(days) || days < 2) {
-          throw new Error('Give the number of days to keep, at least 2: npm run purge -- 400, or set RETENTION_DAYS.');
+          throw new Error(
+            'Give the number of days to keep, at least 2: npm run drop-days -- 400, or set RETENTION_DAYS.',
+          );
         }
         if (own.migrationDatabaseUrl === undefined) {
           throw new Error('Set MIGRATION_DATABASE_URL: only the role that owns the schema may drop days.');
         }
-        out(JSON.stringify(await purge(own.migrationDatabaseUrl, days, config.lockTimeout)));
+        out(JSON.stringify(await dropDays(own.migrationDatabaseUrl, days, config.lockTimeout)));
         return 0;
       },
     },
@@ -120,14 +123,14 @@ export function ledgerCommands(context: Context, extra: readonly ExtraCheck[] = 
  * Drops whole days that are older than `keep` days, the oldest first. Stops with the reason at a day that must stay: one with
  * transactions that are not sealed or not settled.
  */
-export async function purge(
+export async function dropDays(
   url: string,
   keep: number,
   lockTimeout: number,
 ): Promise<{ day: string; transactions: number }[]> {
   const client = new pg.Client({
     connectionString: url,
-    application_name: 'purge',
+    application_name: 'drop-days',
     connectionTimeoutMillis: 10_000,
     lock_timeout: lockTimeout,
     options: '-c search_path=public,pg_temp',
