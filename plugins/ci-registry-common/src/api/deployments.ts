@@ -55,6 +55,18 @@ export interface DeploymentPage {
   nextCursor?: string;
 }
 
+/** How what runs differs from what ran before it in the environment. */
+export interface VersionDifference {
+  /** Commits that it has and the one before had not, the newest first; null when not known. */
+  added: CommitReport[] | null;
+  /** Commits that the one before had and it has not (a roll-back), the newest first; null when not known. */
+  removed: CommitReport[] | null;
+  /** Artefacts whose digest is another one, by name; a side without the artefact is left out. */
+  digests: { name: string; before?: string; after?: string }[];
+  /** Covered lines as a share, 0 to 1; null on a side that reported none. */
+  lineCoverage: { before: number | null; after: number | null };
+}
+
 /** What runs in one environment. */
 export interface RunningVersion {
   component: string;
@@ -67,6 +79,8 @@ export interface RunningVersion {
   build?: Build;
   /** The version before it in this environment. */
   previous?: { version: string; commit: string; deploymentId: string };
+  /** Absent without a previous version. */
+  difference?: VersionDifference;
   /** Commits that came with it, as far as they were reported. */
   commits: CommitReport[];
   /** A deployment that is under way now. */

@@ -41,5 +41,7 @@ export interface DoraResponse {
   to: string;
   /** The goal for the lead time, seconds; 2,700 unless configured. */
   leadTimeGoal: number;
+  /** How each metric is counted, for people. */
+  definitions: Record<keyof DoraMetrics, string>;
   rows: DoraRow[];
 }
