@@ -18,7 +18,14 @@ export const ciRegistryAuditPermission = createPermission({
   attributes: { action: 'read' },
 });
 
+/** Let a repository or owner that took over a name push under it. */
+export const ciRegistryBindingForgetPermission = createPermission({
+  name: 'ci-registry.binding.forget',
+  attributes: { action: 'delete' },
+});
+
 export const ciRegistryPermissions = [
+  ciRegistryBindingForgetPermission,
   ciRegistryAuditPermission,
   ciRegistryRegisterPermission,
   ciRegistryReadPermission,

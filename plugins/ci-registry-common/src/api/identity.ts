@@ -35,7 +35,9 @@ export interface IdentityDecision {
     method: string;
     path: string;
     repository?: string;
+    /** At most 100; `entityCount` says how many there were. */
     entityRefs?: string[];
+    entityCount?: number;
     environments?: string[];
   };
 }
