@@ -4,6 +4,7 @@ import {
   formatDuration,
   formatErrorRate,
   formatShare,
+  formatSpan,
   formatThroughput,
   NO_DATA,
 } from './format';
@@ -99,6 +100,20 @@ describe('the other figures', () => {
     expect(formatAge(seconds)).toBe(text);
   });
 
+  it.each([
+    [0, '0 s'],
+    [59.4, '59 s'],
+    [59.6, '1 min'],
+    [2700, '45 min'],
+    [2718, '45.3 min'],
+    [6000, '1.7 h'],
+    [172_000, '47.8 h'],
+    [172_800, '2 d'],
+    [864_000, '10 d'],
+  ])('a span of %p s is %p', (seconds, text) => {
+    expect(formatSpan(seconds).text).toBe(text);
+  });
+
   it('never turns missing data into a number', () => {
     for (const format of [
       formatAvailability,
@@ -106,6 +121,7 @@ describe('the other figures', () => {
       formatDuration,
       formatThroughput,
       formatShare,
+      formatSpan,
     ]) {
       for (const missing of [null, undefined, NaN, Infinity]) {
         expect(format(missing)).toEqual({

@@ -150,6 +150,23 @@ export function formatAge(seconds: number): string {
   return `${Math.floor(seconds / 86_400)} d ago`;
 }
 
+/** A stretch of time in seconds as people say it: `45 s`, `38.2 min`, `2.4 h`, `3.1 d`. */
+export function formatSpan(seconds: number | null | undefined): Formatted {
+  if (!isNumber(seconds)) {
+    return noData;
+  }
+  const short = (value: number) => String(Number(value.toFixed(1)));
+  if (seconds < 59.5) {
+    return formatted(String(Math.round(seconds)), 's');
+  }
+  if (seconds < 99.95 * 60) {
+    return formatted(short(seconds / 60), 'min');
+  }
+  return seconds < 47.95 * 3600
+    ? formatted(short(seconds / 3600), 'h')
+    : formatted(short(seconds / 86_400), 'd');
+}
+
 /** Date and time in the reader's zone with the zone's name: `21 Nov 2026, 14:05:00 UTC`. */
 export function formatTimestamp(time: string | number | Date): string {
   return new Date(time).toLocaleString('en-GB', {

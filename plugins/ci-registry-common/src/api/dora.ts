@@ -43,5 +43,7 @@ export interface DoraResponse {
   leadTimeGoal: number;
   /** How each metric is counted, for people. */
   definitions: Record<keyof DoraMetrics, string>;
+  /** Environments that something was deployed to, for people to choose from. */
+  environments?: string[];
   rows: DoraRow[];
 }

@@ -8,6 +8,7 @@ import {
   unobservedRanges,
   valueDomain,
   type ChartPoint,
+  type ChartThreshold,
 } from './model';
 import { Hatch } from './Hatch';
 import styles from './Sparkline.module.css';
@@ -26,6 +27,8 @@ export interface SparklineProps {
   floor?: number;
   ceiling?: number;
   minSpan?: number;
+  /** A line that the figures are held against, for example a goal. */
+  threshold?: ChartThreshold;
   /** Draws in grey: the figures are old. */
   muted?: boolean;
 }
@@ -41,6 +44,7 @@ function SparklineView(props: SparklineProps) {
     floor,
     ceiling,
     minSpan = 1e-6,
+    threshold,
     muted,
   } = props;
   const hatchId = useId();
@@ -55,7 +59,7 @@ function SparklineView(props: SparklineProps) {
     const y = scaleLinear<number>({
       domain: valueDomain({
         series: [series],
-        thresholds: [],
+        thresholds: threshold ? [threshold] : [],
         floor,
         ceiling,
         minSpan,
@@ -67,9 +71,22 @@ function SparklineView(props: SparklineProps) {
       y,
       gaps: unobservedRanges(points, stepMs),
       hasData: points.some(isDrawable),
-      text: describeSeries(series, format),
+      text: [describeSeries(series, format), threshold && `${threshold.label}.`]
+        .filter(Boolean)
+        .join(' '),
     };
-  }, [points, stepMs, width, height, floor, ceiling, minSpan, label, format]);
+  }, [
+    points,
+    stepMs,
+    width,
+    height,
+    floor,
+    ceiling,
+    minSpan,
+    label,
+    format,
+    threshold,
+  ]);
   const { x, y, gaps, hasData, text } = drawn;
   const getX = (point: ChartPoint) => x(point.time + stepMs / 2);
   const getY = (point: ChartPoint) => y(point.value ?? 0);
@@ -96,6 +113,16 @@ function SparklineView(props: SparklineProps) {
           fill={`url(#${hatchId})`}
         />
       ))}
+      {threshold && (
+        <line
+          data-testid="threshold"
+          x1={0}
+          x2={width}
+          y1={y(threshold.value)}
+          y2={y(threshold.value)}
+          className={styles.threshold}
+        />
+      )}
       {hasData ? (
         <>
           <AreaClosed

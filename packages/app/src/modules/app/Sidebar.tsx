@@ -61,6 +61,7 @@ export const sidebar = NavContentBlueprint.make({
           <SidebarGroup label="Menu" icon={<RiMenuLine />}>
             {nav.take('page:home')}
             {nav.take('page:critical-paths')}
+            {nav.take('page:ci-registry')}
             {nav.take('page:catalog')}
             {nav.take('page:api-docs')}
             {nav.take('page:techdocs')}

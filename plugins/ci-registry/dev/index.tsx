@@ -1,0 +1,4 @@
+import { createDevApp } from '@backstage/frontend-dev-utils';
+import ciRegistryPlugin from '../src';
+
+createDevApp({ features: [ciRegistryPlugin] });

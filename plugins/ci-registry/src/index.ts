@@ -1,0 +1,2 @@
+export { ciRegistryPlugin as default } from './plugin';
+export { ciRegistryApiRef, type CiRegistryApi } from './api/CiRegistryApi';
