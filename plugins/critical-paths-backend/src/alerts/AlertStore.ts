@@ -12,6 +12,9 @@ export type StoredAlert = OpenAlert & {
   closedTime?: number;
 };
 
+/** An {@link Alert} without what the catalog says of its path. */
+export type PlainAlert = Omit<Alert, 'pathTitle' | 'owner'>;
+
 /** Keeps alerts. All methods throw `ServiceUnavailableError` while the database cannot be reached. */
 export interface AlertStore {
   /** Open alerts, and closed ones whose end was not told yet. */
@@ -26,7 +29,7 @@ export interface AlertStore {
   /** People were told. */
   told(id: string, time: number): Promise<void>;
   /** Open ones first, then the newest. */
-  list(query: { pathRef?: string; limit: number }): Promise<Alert[]>;
+  list(query: { pathRef?: string; limit: number }): Promise<PlainAlert[]>;
   /** Deletes alerts that were closed before the time, seconds; answers how many. */
   prune(before: number): Promise<number>;
 }
@@ -79,7 +82,7 @@ function toStored(row: Row): StoredAlert {
   };
 }
 
-function toAlert(row: Row): Alert {
+function toAlert(row: Row): PlainAlert {
   return {
     id: row.id,
     pathRef: row.path_ref,
@@ -167,7 +170,10 @@ export class DatabaseAlertStore implements AlertStore {
     );
   }
 
-  async list(query: { pathRef?: string; limit: number }): Promise<Alert[]> {
+  async list(query: {
+    pathRef?: string;
+    limit: number;
+  }): Promise<PlainAlert[]> {
     return guarded(async () => {
       const rows: Row[] = await this.#db(TABLE)
         .modify(builder => {

@@ -4,12 +4,12 @@ import {
   mockServices,
 } from '@backstage/backend-test-utils';
 import { AuthorizeResult } from '@backstage/plugin-permission-common';
-import type { Alert } from '@rocket/plugin-critical-paths-common';
 import express from 'express';
 import request from 'supertest';
+import type { PlainAlert } from './AlertStore';
 import { createAlertRouter } from './router';
 
-const alert = (pathRef: string): Alert => ({
+const alert = (pathRef: string): PlainAlert => ({
   id: pathRef,
   pathRef,
   severity: 'page',
@@ -33,6 +33,8 @@ function start(
   auditor.createEvent.mockResolvedValue({ success, fail });
   const row = {
     entityRef: SEEN,
+    title: 'Posting',
+    owner: 'group:default/ledger',
     state,
     stateReasons: ['last measured 2 h ago'],
     maintenance: null,
@@ -95,7 +97,15 @@ it.each(['/alerts', GATE])(
 it('lists the alerts of the paths that the caller may see', async () => {
   const { app } = start();
   const { body } = await request(app).get('/alerts');
-  expect(body).toEqual({ alerts: [alert(SEEN)] });
+  expect(body).toEqual({
+    alerts: [
+      {
+        ...alert(SEEN),
+        pathTitle: 'Posting',
+        owner: 'group:default/ledger',
+      },
+    ],
+  });
   const hidden = await request(app).get(`/alerts?pathRef=${HIDDEN}`);
   expect(hidden.body).toEqual({ alerts: [] });
   const wrong = await request(app).get('/alerts?pathRef=posting!').expect(400);

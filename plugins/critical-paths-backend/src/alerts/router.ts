@@ -74,11 +74,15 @@ export function createAlertRouter(options: {
     const { pathRef } = parse(alertsQuery, 'query parameter', req.query);
     // Who may not see a path hears nothing of its alerts.
     const { rows } = await service.board('1h', {}, credentials);
-    const visible = new Set(rows.map(row => row.entityRef));
+    const visible = new Map(rows.map(row => [row.entityRef, row]));
+    const listed = await alerts.list({ pathRef, limit: MAX_ALERTS });
     const answer: AlertsResponse = {
-      alerts: (await alerts.list({ pathRef, limit: MAX_ALERTS })).filter(
-        alert => visible.has(alert.pathRef),
-      ),
+      alerts: listed.flatMap(alert => {
+        const path = visible.get(alert.pathRef);
+        return path
+          ? [{ ...alert, pathTitle: path.title, owner: path.owner }]
+          : [];
+      }),
     };
     res.json(answer);
   });

@@ -5,6 +5,10 @@ export interface Alert {
   id: string;
   /** Entity ref of the path. */
   pathRef: string;
+  /** Title of the path for people. */
+  pathTitle: string;
+  /** Entity ref of the path's owner. */
+  owner: string;
   /** The most urgent rule that fired since it opened. */
   severity: BurnSeverity;
   /** The rules that fired, in sentences for people. */

@@ -1,5 +1,6 @@
 import type {
   ComponentPathsResponse,
+  IncidentSummary,
   PathApplication,
   PathDetail,
 } from '@rocket/plugin-critical-paths-common';
@@ -26,6 +27,7 @@ interface ApplicationSpec {
   factor: number;
   known?: boolean;
   joined?: boolean;
+  incidents?: IncidentSummary;
 }
 
 const APPLICATIONS: Record<string, ApplicationSpec[]> = {
@@ -36,6 +38,7 @@ const APPLICATIONS: Record<string, ApplicationSpec[]> = {
       step: 'receive',
       stepTitle: 'Receive from the network',
       factor: 1,
+      incidents: { open: 1, closed: 0, timeToRecoverMinutes: null },
     },
     {
       name: 'authorization-service',
@@ -43,6 +46,7 @@ const APPLICATIONS: Record<string, ApplicationSpec[]> = {
       step: 'authorize',
       stepTitle: 'Decide',
       factor: 0.72,
+      incidents: { open: 0, closed: 3, timeToRecoverMinutes: 38.4 },
     },
     {
       name: 'fraud-scoring',
@@ -135,7 +139,7 @@ function makeApplication(
     signals: sumUp(series),
     series,
     previous: sumUp(series),
-    incidents: null,
+    incidents: spec.incidents ?? null,
     data: makeData(time.now, known ? row.ageSeconds : null),
     sourceUrl: known
       ? `https://one.newrelic.com/nr1-core/apm/overview/${spec.name}`

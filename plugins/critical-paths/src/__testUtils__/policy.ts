@@ -1,8 +1,12 @@
 import type {
+  Alert,
   Attribution,
   ChangeMarker,
+  GateReason,
+  GateResponse,
   HistoryResponse,
   ObjectiveBudget,
+  ServiceLevelComparison,
 } from '@rocket/plugin-critical-paths-common';
 import type { CriticalPathsApi } from '../api/CriticalPathsApi';
 
@@ -141,13 +145,174 @@ export function makeChanges(now: number): ChangeMarker[] {
   ];
 }
 
+const CARDS = 'criticalpath:default/card-authorization';
+const CARD_RULE =
+  'availability 99.9 % over 28 days: burning at 15× over 1h and 30× over 5m (limit 13.44×).';
+
+/** A page that is open, the ticket of another path that nobody could be told of, and one that recovered. */
+export function makeAlerts(now = Date.now()): Alert[] {
+  const before = (minutes: number) =>
+    new Date(now - minutes * 60_000).toISOString();
+  return [
+    {
+      id: 'a1',
+      pathRef: CARDS,
+      pathTitle: 'Card authorization',
+      owner: 'group:default/authorizations',
+      severity: 'page',
+      messages: [CARD_RULE],
+      openedAt: before(30),
+      lastFiringAt: before(1),
+      notifiedAt: before(30),
+      closedAt: null,
+      closeReason: null,
+    },
+    {
+      id: 'a2',
+      pathRef: 'criticalpath:default/transaction-posting',
+      pathTitle: 'Transaction posting',
+      owner: 'group:default/ledger',
+      severity: 'ticket',
+      messages: [
+        'availability 99.95 % over 30 days: burning at 1.2× over 3d and 1.4× over 6h (limit 1×).',
+      ],
+      openedAt: before(120),
+      lastFiringAt: before(1),
+      notifiedAt: null,
+      closedAt: null,
+      closeReason: null,
+    },
+    {
+      id: 'a3',
+      pathRef: CARDS,
+      pathTitle: 'Card authorization',
+      owner: 'group:default/authorizations',
+      severity: 'page',
+      messages: [CARD_RULE],
+      openedAt: before(300),
+      lastFiringAt: before(267),
+      notifiedAt: before(262),
+      closedAt: before(262),
+      closeReason: 'recovered',
+    },
+    {
+      id: 'a4',
+      pathRef: CARDS,
+      pathTitle: 'Card authorization',
+      owner: 'group:default/authorizations',
+      severity: 'ticket',
+      messages: ['latency: burning.'],
+      openedAt: before(12960),
+      lastFiringAt: before(12927),
+      notifiedAt: before(12960),
+      closedAt: before(12840),
+      closeReason: 'withdrawn',
+    },
+  ];
+}
+
+/** Stops deployments of one component, warns of the path itself, and lets everything else pass. */
+export function makeGate(entityRef: string): GateResponse {
+  const reasons: GateReason[] = [];
+  if (entityRef === 'component:default/ledger-service') {
+    reasons.push(
+      {
+        effect: 'block',
+        rule: 'budget',
+        message: 'Instant transfer: the error budget is spent: availability.',
+        pathRef: 'criticalpath:default/instant-transfer',
+      },
+      {
+        effect: 'warn',
+        rule: 'telemetry',
+        message: 'Wallet top-up: nobody can see how it is.',
+        pathRef: 'criticalpath:default/wallet-top-up',
+      },
+    );
+  } else if (entityRef === CARDS) {
+    reasons.push({
+      effect: 'block',
+      rule: 'burn-rate',
+      message: `Card authorization: ${CARD_RULE}`,
+      pathRef: CARDS,
+    });
+  } else {
+    reasons.push({
+      effect: 'allow',
+      rule: 'budget',
+      message: 'Its error budget is in order.',
+    });
+  }
+  return {
+    entityRef,
+    decision: reasons[0].effect,
+    reasons,
+    generatedAt: '2026-11-21T12:00:00Z',
+  };
+}
+
+/** One that agrees with our figures, one that differs, and one that cannot be compared. */
+export function makeServiceLevels(): ServiceLevelComparison[] {
+  const counts = (valid: number, good: number) => ({
+    valid,
+    good,
+    percent: (100 * good) / valid,
+  });
+  const level: ServiceLevelComparison = {
+    id: 'sl1',
+    entityRef: 'component:default/authorization-service',
+    source: 'newrelic',
+    name: 'Authorizations succeed',
+    sli: 'availability',
+    target: 99.9,
+    windowDays: 7,
+    from: '2026-11-14T11:00:00.000Z',
+    to: '2026-11-21T11:00:00.000Z',
+    theirs: counts(100_000, 99_950),
+    ours: counts(100_000, 99_948),
+    deltaPoints: -0.002,
+    agrees: true,
+    comparison: 'Availability over all critical paths of the application',
+    query: 'SELECT sum(good) FROM ServiceLevel',
+    url: 'https://one.newrelic.com/redirect/entity/sl1',
+    readAt: '2026-11-21T11:45:00.000Z',
+  };
+  return [
+    level,
+    {
+      ...level,
+      id: 'sl2',
+      name: 'Scores are fast',
+      entityRef: 'component:default/fraud-scoring',
+      sli: 'latency',
+      thresholdMs: 250,
+      ours: counts(100_000, 99_200),
+      deltaPoints: -0.75,
+      agrees: false,
+      comparison: 'Requests within 250 ms over all critical paths',
+    },
+    {
+      ...level,
+      id: 'sl3',
+      name: 'No retries',
+      sli: 'other',
+      ours: null,
+      deltaPoints: null,
+      agrees: null,
+      comparison:
+        'Its definition of a good event is none that Rocket counts by',
+    },
+  ];
+}
+
 /** The calls beside the boards, over made-up answers. */
 export function policyApi(
   answer: <T>(value: T) => Promise<T>,
 ): Pick<
   CriticalPathsApi,
   | 'getHistory'
-  | 'getServiceLevels'
+  | 'getServiceLevelsOfPath'
+  | 'getGate'
   | 'getAlerts'
   | 'declareMaintenance'
   | 'withdrawMaintenance'
@@ -188,9 +353,18 @@ export function policyApi(
           },
         ],
       }),
-    getServiceLevels: () =>
-      answer({ levels: [], generatedAt: '2026-11-21T12:00:00Z' } as never),
-    getAlerts: () => answer({ alerts: [] }),
+    getServiceLevelsOfPath: () =>
+      answer({
+        generatedAt: '2026-11-21T12:00:00Z',
+        rows: makeServiceLevels(),
+      }),
+    getGate: entityRef => answer(makeGate(entityRef)),
+    getAlerts: ({ pathRef } = {}) =>
+      answer({
+        alerts: makeAlerts().filter(
+          alert => pathRef === undefined || alert.pathRef === pathRef,
+        ),
+      }),
     declareMaintenance: request =>
       answer({
         ...request,

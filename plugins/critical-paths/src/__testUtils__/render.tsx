@@ -8,6 +8,7 @@ import { entityRouteRef } from '@backstage/plugin-catalog-react';
 import { catalogApiMock } from '@backstage/plugin-catalog-react/testUtils';
 import { AuthorizeResult } from '@backstage/plugin-permission-common';
 import { useLocation } from 'react-router-dom';
+import type { AlertsResponse } from '@rocket/plugin-critical-paths-common';
 import plugin, { criticalPathsApiRef, type CriticalPathsApi } from '..';
 import { workflowsApiRef, type WorkflowsApi } from '../api/workflowsApi';
 import {
@@ -37,12 +38,24 @@ function mockPolicy() {
   const api = policyApi(async value => value);
   return {
     getHistory: jest.fn(api.getHistory),
-    getServiceLevels: jest.fn(api.getServiceLevels),
-    getAlerts: jest.fn(api.getAlerts),
+    getServiceLevelsOfPath: jest.fn(api.getServiceLevelsOfPath),
+    getGate: jest.fn(api.getGate),
+    // Tests about pages and tickets bring some.
+    getAlerts: jest.fn(
+      async (_options?: object): Promise<AlertsResponse> => ({
+        alerts: [],
+      }),
+    ),
     declareMaintenance: jest.fn(api.declareMaintenance),
     withdrawMaintenance: jest.fn(api.withdrawMaintenance),
     resetBudget: jest.fn(api.resetBudget),
   };
+}
+
+/** The API over the fixtures, with the pages and tickets of `makeAlerts`. */
+export function mockApiWithAlerts(): jest.Mocked<CriticalPathsApi> {
+  const { getAlerts } = policyApi(async value => value);
+  return { ...mockApi(), getAlerts: jest.fn(getAlerts) };
 }
 
 /** The API over the fixtures. */

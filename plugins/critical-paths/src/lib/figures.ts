@@ -241,3 +241,17 @@ export function thresholdsOf(
     return [];
   });
 }
+
+/** Minutes as people say them: `40 s`, `12.4 min`, `3.2 h`. */
+export function formatMinutes(minutes: number): string {
+  const size = Math.abs(minutes);
+  if (size < 1) {
+    return `${Math.round(minutes * 60)} s`;
+  }
+  return size < 120
+    ? `${minutes.toFixed(1)} min`
+    : `${(minutes / 60).toFixed(1)} h`;
+}
+
+/** Telemetry sources as people call them, by id. */
+export const SOURCES: Record<string, string> = { newrelic: 'New Relic' };

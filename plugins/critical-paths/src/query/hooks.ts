@@ -3,6 +3,7 @@ import { useNow } from '@rocket/rocket-react';
 import type {
   BoardSignal,
   BoardWindow,
+  PathName,
 } from '@rocket/plugin-critical-paths-common';
 import {
   keepPreviousData,
@@ -125,6 +126,41 @@ export function useComponentPaths(
       queryFn: ({ signal }) =>
         api.getComponentPaths(component, { window, signal }),
       placeholderData: keepPreviousData,
+    }),
+  );
+}
+
+/** What owners were told about burning budgets, of one path or of all that the reader may see. */
+export function useAlerts({ pathRef }: { pathRef?: string } = {}) {
+  const api = useApi(criticalPathsApiRef);
+  return useReading(
+    useQuery({
+      queryKey: ['alerts', pathRef ?? ''],
+      queryFn: ({ signal }) => api.getAlerts({ pathRef, signal }),
+    }),
+  );
+}
+
+/** What the gate says about a component or a path; looking at it is no deployment. */
+export function useGate(entityRef: string) {
+  const api = useApi(criticalPathsApiRef);
+  return useReading(
+    useQuery({
+      queryKey: ['gate', entityRef],
+      queryFn: ({ signal }) =>
+        api.getGate(entityRef, { preview: true, signal }),
+    }),
+  );
+}
+
+/** Service levels that are kept at the telemetry sources of a path's applications. */
+export function useServiceLevels({ namespace, name }: PathName) {
+  const api = useApi(criticalPathsApiRef);
+  return useReading(
+    useQuery({
+      queryKey: ['service-levels', namespace, name],
+      queryFn: ({ signal }) =>
+        api.getServiceLevelsOfPath({ namespace, name }, { signal }),
     }),
   );
 }

@@ -7,6 +7,7 @@ import type { BoardView } from '../../lib/boardView';
 import type { Reading } from '../../query/hooks';
 import { ReadingNotice } from '../shared/ReadingNotice';
 import { BoardFilters, type FilterSource } from './BoardFilters';
+import { OpenAlerts } from './OpenAlerts';
 import { SummaryStrip } from './SummaryStrip';
 import styles from './BoardPage.module.css';
 
@@ -21,6 +22,8 @@ export interface BoardFrameProps extends BoardProps {
   reading: Reading<unknown>;
   /** All rows, for the choices of the filters. */
   all: FilterSource[];
+  /** Entity refs of the paths behind the rows that pass the filters, for their pages and tickets. */
+  paths: string[];
   /** Rows that pass the filters. */
   shown: number;
   /** Paths per state among the rows that pass every other filter; left out where rows are no paths. */
@@ -121,7 +124,10 @@ export function BoardFrame(props: BoardFrameProps) {
               </Button>
             </div>
           ) : (
-            props.children
+            <>
+              <OpenAlerts paths={props.paths} window={view.window} />
+              {props.children}
+            </>
           )}
         </>
       )}

@@ -22,6 +22,7 @@ export function OverviewBoard({ view, onChange }: BoardProps) {
     () => sortRows(filterRows(all, view), view.sort),
     [all, view],
   );
+  const refs = useMemo(() => rows.map(row => row.entityRef), [rows]);
   const counts = useMemo(
     () => countStates(filterRows(all, view, { ignoreStates: true })),
     [all, view],
@@ -40,6 +41,7 @@ export function OverviewBoard({ view, onChange }: BoardProps) {
       onChange={onChange}
       reading={reading}
       all={all}
+      paths={refs}
       shown={rows.length}
       counts={counts}
       withSort={!asTable}

@@ -155,6 +155,7 @@ export function SignalBoard(props: BoardProps & { signal: BoardSignal }) {
     () => sortSignalRows(filterRows(all, view), signal, sort),
     [all, view, signal, sort],
   );
+  const refs = useMemo(() => rows.map(row => row.entityRef), [rows]);
   const counts = useMemo(
     () => countStates(filterRows(all, view, { ignoreStates: true })),
     [all, view],
@@ -176,6 +177,7 @@ export function SignalBoard(props: BoardProps & { signal: BoardSignal }) {
       onChange={onChange}
       reading={reading}
       all={all}
+      paths={refs}
       shown={rows.length}
       counts={counts}
     >

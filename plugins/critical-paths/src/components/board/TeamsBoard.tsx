@@ -19,9 +19,10 @@ import {
 } from '@rocket/rocket-react';
 import { RiAlarmWarningLine } from '@remixicon/react';
 import { writeView, type BoardView } from '../../lib/boardView';
-import { useTeams } from '../../query/hooks';
+import { useAlerts, useTeams } from '../../query/hooks';
 import { EntityName } from '../shared/EntityName';
 import { describeWindow } from '../shared/WindowPicker';
+import { countAlerts } from './OpenAlerts';
 import { BoardFrame, StateMeanings, type BoardProps } from './BoardFrame';
 import styles from '../shared/table.module.css';
 import own from './TeamsBoard.module.css';
@@ -97,6 +98,13 @@ export function TeamsBoard({ view, onChange }: BoardProps) {
       ),
     );
   }, [all, view.owner, view.text]);
+  const refs = useMemo(
+    () => [...new Set(rows.flatMap(({ row }) => row.paths))],
+    [rows],
+  );
+  const open = (useAlerts().data?.alerts ?? []).filter(
+    alert => !alert.closedAt,
+  );
   const showPaths = (owner: string) => {
     const next: BoardView = {
       ...view,
@@ -113,6 +121,7 @@ export function TeamsBoard({ view, onChange }: BoardProps) {
       onChange={onChange}
       reading={reading}
       all={all}
+      paths={refs}
       shown={rows.length}
     >
       <ScrollRegion label="Teams, table" className={styles.box}>
@@ -137,6 +146,9 @@ export function TeamsBoard({ view, onChange }: BoardProps) {
             {rows.map(({ row, depth }) => {
               const { signals } = row;
               const isMuted = outdated || isMissing(row.state);
+              const alerts = countAlerts(
+                open.filter(({ pathRef }) => row.paths.includes(pathRef)),
+              );
               return (
                 <tr key={row.entityRef}>
                   <th
@@ -157,6 +169,9 @@ export function TeamsBoard({ view, onChange }: BoardProps) {
                           ? 'Budget burns fast'
                           : 'Budget burns slowly'}
                       </span>
+                    )}
+                    {alerts && (
+                      <span className={styles.sub}>{alerts} open</span>
                     )}
                   </th>
                   <td>

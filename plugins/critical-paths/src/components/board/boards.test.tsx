@@ -5,6 +5,7 @@ import {
   address,
   httpError,
   mockApi,
+  mockApiWithAlerts,
   renderPlugin,
 } from '../../__testUtils__/render';
 import { teamTree } from './TeamsBoard';
@@ -117,6 +118,67 @@ describe('the board of teams', () => {
       'x0',
       'y0',
     ]);
+  });
+});
+
+describe('pages and tickets on the boards', () => {
+  const alerts = async () =>
+    within(
+      await screen.findByRole('list', { name: 'Pages and tickets by path' }),
+    )
+      .getAllByRole('listitem')
+      .map(item => item.textContent);
+
+  it('stand above the paths, one for each path, with what recovered within a day', async () => {
+    renderPlugin('/critical-paths', { api: mockApiWithAlerts() });
+    expect(await alerts()).toEqual([
+      expect.stringMatching(
+        /^PageCard authorizationauthorizations · open since .*\(30\.0 min\).*burning at 15×/,
+      ),
+      expect.stringMatching(/^TicketTransaction posting.*Nobody could be told/),
+      expect.stringMatching(
+        /^Page, overCard authorization.*recovered after 38/,
+      ),
+    ]);
+    expect(
+      screen.getByText('Open: 1 page, 1 ticket. Recovered within a day: 1.'),
+    ).toBeVisible();
+    expect(
+      within(
+        screen.getByRole('list', { name: 'Pages and tickets by path' }),
+      ).getByRole('link', { name: 'Transaction posting' }),
+    ).toHaveAttribute('href', '/critical-paths/default/transaction-posting');
+  });
+
+  it('are those of the paths that pass the filters', async () => {
+    renderPlugin('/critical-paths?q=posting', { api: mockApiWithAlerts() });
+    expect(await alerts()).toEqual([
+      expect.stringMatching(/^TicketTransaction posting/),
+    ]);
+  });
+
+  it('are counted for each team', async () => {
+    renderPlugin('/critical-paths?board=teams', { api: mockApiWithAlerts() });
+    await alerts();
+    const rowOf = (team: string) =>
+      within(screen.getByRole('table'))
+        .getByRole('link', { name: team })
+        .closest('tr')!;
+    expect(rowOf('ledger')).toHaveTextContent('1 ticket open');
+    expect(rowOf('engineering')).toHaveTextContent('1 page, 1 ticket open');
+  });
+
+  it('are not called quiet when they cannot be read', async () => {
+    const api = mockApi();
+    api.getAlerts.mockImplementation(async () => {
+      throw await httpError(503, 'the database is away');
+    });
+    renderPlugin('/critical-paths', { api });
+    const part = await screen.findByRole('region', {
+      name: 'Pages and tickets',
+    });
+    expect(await within(part).findByText(/database is away/)).toBeVisible();
+    expect(part).not.toHaveTextContent('No page or ticket');
   });
 });
 

@@ -8,6 +8,8 @@ import { useComponentPaths } from '../../query/hooks';
 import { QueryRoot } from '../../query/QueryRoot';
 import { PathTitle } from '../board/PathSummary';
 import { SourceLink } from '../path/ApplicationsTable';
+import { Gate } from '../shared/Gate';
+import { Incidents } from '../shared/Incidents';
 import { ReadingNotice, statusOf } from '../shared/ReadingNotice';
 import { SignalsTable, type SignalsRow } from '../shared/SignalsTable';
 import {
@@ -34,6 +36,7 @@ function toRow(
         reasons={path.stateReasons}
         outdated={outdated}
       />,
+      <Incidents key="alerts" incidents={application.incidents} />,
     ],
     state: application.state,
     stateReasons: application.stateReasons,
@@ -85,11 +88,17 @@ function ComponentPaths() {
         <SignalsTable
           label={`Critical paths of ${entity.metadata.name}`}
           subject="Critical path"
-          extraColumns={['Step', 'Whole path']}
+          extraColumns={['Step', 'Whole path', 'Alerts']}
           rows={rows.map(row => toRow(row, window, outdated))}
           receivedAt={receivedAt}
           outdated={outdated}
           busy={switching}
+        />
+      )}
+      {rows.length > 0 && (
+        <Gate
+          entityRef={ref}
+          about="What a pipeline that wants to deploy this component is told now."
         />
       )}
     </div>

@@ -36,6 +36,31 @@ describe('the tab of a component', () => {
     expect(
       within(row).getByRole('link', { name: /in New Relic/ }),
     ).toBeInTheDocument();
+    expect(row).toHaveTextContent('no source');
+  });
+
+  it('shows what a pipeline that deploys it is told, without a word in the audit log', async () => {
+    const api = mockApi();
+    renderPlugin('/', {
+      api,
+      extensions: [entityPage('Component', 'ledger-service')],
+    });
+    const reasons = await screen.findByRole('list', {
+      name: 'Reasons of the gate',
+    });
+    expect(screen.getByText(/The gate stops deployments/)).toBeVisible();
+    expect(
+      within(reasons)
+        .getAllByRole('listitem')
+        .map(item => item.textContent),
+    ).toEqual([
+      expect.stringMatching(/^BlocksInstant transfer: the error budget is/),
+      expect.stringMatching(/^WarnsWallet top-up: nobody can see/),
+    ]);
+    expect(api.getGate).toHaveBeenCalledWith(
+      'component:default/ledger-service',
+      expect.objectContaining({ preview: true }),
+    );
   });
 
   it.each([

@@ -4,11 +4,11 @@ import type {
 } from '@rocket/plugin-critical-paths-common';
 import { Link } from '@backstage/ui';
 import { RiExternalLinkLine } from '@remixicon/react';
+import { SOURCES } from '../../lib/figures';
 import { EntityName } from '../shared/EntityName';
+import { Incidents } from '../shared/Incidents';
 import { SignalsTable, type SignalsRow } from '../shared/SignalsTable';
 import styles from './PathPage.module.css';
-
-const SOURCES: Record<string, string> = { newrelic: 'New Relic' };
 
 /** Link to the application's page at its telemetry source. */
 export function SourceLink({ application }: { application: PathApplication }) {
@@ -49,7 +49,10 @@ function toRow(application: PathApplication, path: PathDetail): SignalsRow {
         {joined && ' · joined by annotation'}
       </>
     ),
-    extra: [application.steps.map(step => titles.get(step) ?? step).join(', ')],
+    extra: [
+      application.steps.map(step => titles.get(step) ?? step).join(', '),
+      <Incidents key="alerts" incidents={application.incidents} />,
+    ],
     state: application.state,
     stateReasons: application.stateReasons,
     signals: application.signals,
@@ -74,7 +77,7 @@ export function ApplicationsTable(props: ApplicationsTableProps) {
     <SignalsTable
       label={`Applications of ${path.title}`}
       subject="Application"
-      extraColumns={['Step']}
+      extraColumns={['Step', 'Alerts']}
       rows={path.applicationDetails.map(application =>
         toRow(application, path),
       )}

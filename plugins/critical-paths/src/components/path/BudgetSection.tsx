@@ -17,6 +17,7 @@ import {
   RiIndeterminateCircleLine,
   RiProhibitedLine,
 } from '@remixicon/react';
+import { formatMinutes } from '../../lib/figures';
 import table from '../shared/table.module.css';
 import styles from './BudgetSection.module.css';
 
@@ -46,17 +47,6 @@ export function formatRate(rate: number | null): string {
     return 'no data';
   }
   return `${rate.toFixed(rate < 10 ? 2 : 1)}×`;
-}
-
-/** Minutes as people say them: `40 s`, `12.4 min`, `3.2 h`. */
-export function formatMinutes(minutes: number): string {
-  const size = Math.abs(minutes);
-  if (size < 1) {
-    return `${Math.round(minutes * 60)} s`;
-  }
-  return size < 120
-    ? `${minutes.toFixed(1)} min`
-    : `${(minutes / 60).toFixed(1)} h`;
 }
 
 function Rest({ budget }: Pick<ObjectiveBudget, 'budget'>) {

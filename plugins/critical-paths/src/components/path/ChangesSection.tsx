@@ -13,8 +13,8 @@ import {
   type ChartMarker,
 } from '@rocket/rocket-react';
 import { RiExternalLinkLine } from '@remixicon/react';
+import { formatMinutes } from '../../lib/figures';
 import { EntityName } from '../shared/EntityName';
-import { formatMinutes } from './BudgetSection';
 import styles from './BudgetSection.module.css';
 
 const KINDS: Record<ChangeKind, string> = {

@@ -62,6 +62,26 @@ describe('PathPage', () => {
     expect(within(row).getAllByRole('img')).toHaveLength(4);
   });
 
+  it('shows how many alerts of each application are open and how long recovery takes', async () => {
+    renderPlugin('/critical-paths/default/card-authorization');
+    const table = await screen.findByRole('table', {
+      name: 'Applications of Card authorization',
+    });
+    const column = within(table)
+      .getAllByRole('columnheader')
+      .findIndex(header => header.textContent === 'Alerts');
+    const alerts = within(table)
+      .getAllByRole('row')
+      .slice(1)
+      .map(row => row.children[column].textContent);
+    expect(alerts).toEqual([
+      '1 open no recovery in this window',
+      'none open recovers in 38.4 min (mean of 3)',
+      'no source',
+      'no source',
+    ]);
+  });
+
   it('shows a component that the catalog does not have, and what to do', async () => {
     renderPlugin('/critical-paths/default/wallet-top-up');
     const steps = await screen.findByRole('list', { name: 'Steps' });
@@ -125,6 +145,13 @@ describe('PathPage', () => {
         /fraud-scoring/,
       );
     }
+  });
+
+  // Granted permissions are remembered from one test to the next; no test of this file has any.
+  it('offers no policy to who may not manage it', async () => {
+    renderPlugin('/critical-paths/default/card-authorization');
+    await screen.findByRole('heading', { name: 'Error budget' });
+    expect(screen.queryByRole('button', { name: 'Plan downtime' })).toBeNull();
   });
 
   it('tells how its figures are made', async () => {

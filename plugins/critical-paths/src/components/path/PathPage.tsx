@@ -24,6 +24,7 @@ import { sentence } from '../../lib/figures';
 import { usePath, type Reading } from '../../query/hooks';
 import { pathRouteRef, rootRouteRef } from '../../routes';
 import { EntityName } from '../shared/EntityName';
+import { Gate } from '../shared/Gate';
 import { ReadingNotice, statusOf } from '../shared/ReadingNotice';
 import {
   describeWindow,
@@ -32,6 +33,7 @@ import {
   WindowPicker,
 } from '../shared/WindowPicker';
 import { WorkflowSection } from '../workflow/WorkflowSection';
+import { AlertsSection } from './AlertsSection';
 import { ApplicationsTable } from './ApplicationsTable';
 import { AttributionSection } from './AttributionSection';
 import { BudgetSection } from './BudgetSection';
@@ -40,6 +42,7 @@ import { Explanations } from './Explanations';
 import { HistorySection } from './HistorySection';
 import { Objectives } from './Objectives';
 import { PolicySection } from './PolicyActions';
+import { ServiceLevelsSection } from './ServiceLevelsSection';
 import { SignalCharts } from './SignalCharts';
 import { StepFlow } from './StepFlow';
 import styles from './PathPage.module.css';
@@ -187,6 +190,7 @@ function Details({ reading }: { reading: Reading<PathDetail> }) {
         />
       </section>
       <BudgetSection path={path} muted={outdated || isMissing(path.state)} />
+      <AlertsSection path={path} />
       <AttributionSection path={path} />
       <ChangesSection path={path} />
       <WorkflowSection path={path} window={path.window} />
@@ -201,6 +205,11 @@ function Details({ reading }: { reading: Reading<PathDetail> }) {
           busy={switching}
         />
       </section>
+      <ServiceLevelsSection path={path} />
+      <Gate
+        entityRef={path.entityRef}
+        about="What this path says to pipelines that want to deploy one of its applications; other paths of the application count too."
+      />
       <PolicySection path={path} onChanged={reading.refresh} />
       <HistorySection path={path} />
       <Explanations path={path} />

@@ -83,12 +83,6 @@ describe('the page of a path', () => {
     expect(row).toHaveTextContent('51 % left');
   });
 
-  it('offers no policy to who may not manage it', async () => {
-    renderPlugin(PAGE);
-    await section('Error budget');
-    expect(screen.queryByRole('button', { name: 'Plan downtime' })).toBeNull();
-  });
-
   it('declares downtime with a reason, and keeps what was typed when that fails', async () => {
     const api = mockApi();
     api.declareMaintenance.mockRejectedValueOnce(

@@ -1,0 +1,86 @@
+import { useMemo } from 'react';
+import type { Alert, PathName } from '@rocket/plugin-critical-paths-common';
+import { parseEntityRef } from '@backstage/catalog-model';
+import { Text } from '@backstage/ui';
+import { useNow } from '@rocket/rocket-react';
+import { useAlerts } from '../../query/hooks';
+import { AlertItem } from '../shared/AlertItem';
+import { EntityName } from '../shared/EntityName';
+import { ReadingNotice } from '../shared/ReadingNotice';
+import styles from '../shared/notes.module.css';
+import { PathTitle } from './PathSummary';
+
+/** Recoveries are news for this long. */
+const NEWS_MS = 24 * 60 * 60_000;
+
+/** `2 pages, 1 ticket`; empty when there is none. */
+export function countAlerts(alerts: Alert[]): string {
+  return (['page', 'ticket'] as const)
+    .map(severity => ({
+      severity,
+      count: alerts.filter(alert => alert.severity === severity).length,
+    }))
+    .filter(({ count }) => count > 0)
+    .map(({ severity, count }) => `${count} ${severity}${count > 1 ? 's' : ''}`)
+    .join(', ');
+}
+
+function pathOf({ pathRef, pathTitle }: Alert): PathName & { title: string } {
+  const { namespace, name } = parseEntityRef(pathRef);
+  return { namespace, name, title: pathTitle };
+}
+
+/** The pages and tickets of the shown paths, one per path: those that are open, and what recovered within a day. */
+export function OpenAlerts({
+  paths,
+  window,
+}: {
+  /** Entity refs of the paths that are shown. */
+  paths: string[];
+  window: string;
+}) {
+  const reading = useAlerts();
+  const { data } = reading;
+  const now = useNow();
+  const shown = useMemo(() => {
+    const wanted = new Set(paths);
+    return (data?.alerts ?? []).filter(alert => wanted.has(alert.pathRef));
+  }, [data, paths]);
+  const open = shown.filter(alert => !alert.closedAt);
+  const recovered = shown.filter(
+    ({ closedAt, closeReason }) =>
+      closedAt !== null &&
+      closeReason === 'recovered' &&
+      now - Date.parse(closedAt) < NEWS_MS,
+  );
+  const listed = [...open, ...recovered];
+  return (
+    <section className={styles.section} aria-label="Pages and tickets">
+      <ReadingNotice reading={reading} />
+      {!reading.error && (
+        <Text as="p" variant="body-small" color="secondary">
+          {!data && 'Pages and tickets are being read.'}
+          {data && open.length === 0 && 'No page or ticket is open.'}
+          {open.length > 0 && `Open: ${countAlerts(open)}.`}
+          {recovered.length > 0 &&
+            ` Recovered within a day: ${recovered.length}.`}
+        </Text>
+      )}
+      {listed.length > 0 && (
+        <ul className={styles.list} aria-label="Pages and tickets by path">
+          {listed.map(alert => (
+            <AlertItem
+              key={alert.id}
+              alert={alert}
+              title={
+                <PathTitle row={pathOf(alert)} window={window}>
+                  <EntityName entityRef={alert.owner} />
+                </PathTitle>
+              }
+            />
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
