@@ -77,8 +77,8 @@ export interface RunningVersion {
   since: string;
   /** The build of that commit, when one was reported. */
   build?: Build;
-  /** The version before it in this environment. */
-  previous?: { version: string; commit: string; deploymentId: string };
+  /** The version before it in this environment; without a deployment when only the pipeline told of it. */
+  previous?: { version: string; commit: string; deploymentId?: string };
   /** Absent without a previous version. */
   difference?: VersionDifference;
   /** Commits that came with it, as far as they were reported. */

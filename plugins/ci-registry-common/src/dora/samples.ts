@@ -44,8 +44,8 @@ export interface DoraSamples {
 
 const seconds = (from: number, to: number) => Math.max(0, (to - from) / 1000);
 
-/** `head` and what it contains, without what `done` has and what that contains. */
-function closure(
+/** `head` and what it contains, as far as known, without what `done` has and what that contains. */
+export function containedCommits(
   head: string,
   contents: DoraHistory['contents'],
   done: ReadonlySet<string> = new Set(),
@@ -89,7 +89,7 @@ function findRollBacks(
         line[line.length - 1] = deployment;
       } else if (
         earlier !== -1 ||
-        closure(live.commit, contents).has(deployment.commit)
+        containedCommits(live.commit, contents).has(deployment.commit)
       ) {
         rollBacks.set(deployment, live);
         line.length = earlier === -1 ? line.length - 1 : earlier;
@@ -173,7 +173,11 @@ export function doraSamples(history: DoraHistory): DoraSamples {
     }
 
     if (outcome === 'succeeded') {
-      const contained = closure(deployment.commit, contents, delivered);
+      const contained = containedCommits(
+        deployment.commit,
+        contents,
+        delivered,
+      );
       deployment.brought.forEach(sha => {
         if (!delivered.has(sha)) contained.add(sha);
       });
