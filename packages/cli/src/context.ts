@@ -5,7 +5,7 @@ import { type Delivery, deliver, describe } from './deliver';
 import { AwayError, EXIT, RefusedError, UsageError } from './errors';
 import { Git } from './git';
 import { HTTP_DEFAULTS, type HttpOptions } from './http';
-import { findIdentity, hasIdentity } from './identity';
+import { findIdentity, hasIdentity, NO_IDENTITY } from './identity';
 import { choiceOf, numberOf, textOf, type Values } from './options';
 import type { Output } from './output';
 import { Portal } from './portal';
@@ -52,13 +52,16 @@ export function openPortal(call: Call): Portal {
       'Say where Rocket is: ROCKET_URL or --url, for example https://rocket.example.com',
     );
   const http = httpOptions(call);
+  // What the registry expects, unless its administrator chose another word.
+  const audience = call.env.ROCKET_AUDIENCE || url.replace(/\/+$/, '');
+  if (!hasIdentity(call.env)) throw new UsageError(NO_IDENTITY);
   let token: Promise<string> | undefined;
   return new Portal({
     url,
     http,
     output: call.output,
     token: () => {
-      token ??= findIdentity(call.env, call.output, http).then(
+      token ??= findIdentity(call.env, audience, call.output, http).then(
         identity => identity.token,
       );
       return token;
@@ -147,8 +150,6 @@ export async function send(
   let delivery: Delivery;
   try {
     const portal = openPortal(call);
-    if (!hasIdentity(call.env))
-      await findIdentity(call.env, output, httpOptions(call));
     delivery = await deliver(whole, {
       portal,
       queue: openQueue(call, git),

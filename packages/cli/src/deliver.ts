@@ -8,6 +8,8 @@ import type { PushRequest, PushResponse } from './types';
 export interface Flushed {
   sent: number;
   refused: number;
+  /** Those that this caller may not send, and another one may. */
+  kept: number;
   /** Those that still wait, and why. */
   waiting: number;
   reason?: string;
@@ -23,7 +25,7 @@ export async function flush(
   output: Output,
 ): Promise<Flushed> {
   const mine = (entry: QueuedPush) => entry.portal === portal.address;
-  const result: Flushed = { sent: 0, refused: 0, waiting: 0 };
+  const result: Flushed = { sent: 0, refused: 0, kept: 0, waiting: 0 };
   const entries = queue.read().filter(mine);
   for (const [index, entry] of entries.entries()) {
     try {
@@ -36,6 +38,14 @@ export async function flush(
       }
       // Whether the caller may speak at all says nothing of what was queued.
       if (!(error instanceof RefusedError) || error.status === 401) throw error;
+      if (error.status === 403) {
+        // A token is for one commit and one repository; another caller may send it.
+        output.warn(
+          `what was queued at ${entry.queuedAt} stays in the queue: ${error.message}`,
+        );
+        result.kept += 1;
+        continue;
+      }
       const file = await queue.refuse(entry, error.message);
       output.error(
         `a push that was queued at ${entry.queuedAt} was refused; it is kept in ${file}. ${error.message}`,

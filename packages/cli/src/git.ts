@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { oneLine } from './text';
 import type { CommitReport } from './types';
 
 /** As many commits as one push may name. */
@@ -93,11 +94,13 @@ export class Git {
       .filter(Boolean)
       .map(line => {
         const [sha, time, author, subject] = line.split('\0');
+        const said = oneLine(subject ?? '', 200);
+        const by = oneLine(author ?? '', 100);
         return {
           sha,
           time: new Date(time).toISOString(),
-          ...(subject ? { subject: subject.slice(0, 200) } : {}),
-          ...(author ? { author: author.slice(0, 100) } : {}),
+          ...(said ? { subject: said } : {}),
+          ...(by ? { author: by } : {}),
         };
       });
   }

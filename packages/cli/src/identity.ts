@@ -3,8 +3,9 @@ import { type HttpOptions, request, safeUrl } from './http';
 import type { Output } from './output';
 import type { Env } from './surroundings';
 
-/** Who the token is for, when nobody says otherwise; the registry's own default. */
-export const DEFAULT_AUDIENCE = 'rocket';
+/** What stands in the error when nothing does. */
+export const NO_IDENTITY =
+  'Nothing proves who calls: give the job `permissions: id-token: write` (GitHub), `id_tokens: ROCKET_ID_TOKEN` (GitLab), or the secret ROCKET_TOKEN';
 
 /** How the caller proves who it is. */
 export interface Identity {
@@ -34,10 +35,12 @@ export function hasIdentity(env: Env): boolean {
  * The token that proves who pushes: `ROCKET_TOKEN` when somebody set it, else GitLab's `ROCKET_ID_TOKEN`, else one that GitHub makes
  * for this job. It is told to the output, which never shows it.
  *
+ * @param audience - who a token of GitHub is for
  * @throws UsageError when there is none; AwayError when GitHub does not answer.
  */
 export async function findIdentity(
   env: Env,
+  audience: string,
   output: Output,
   http: HttpOptions,
 ): Promise<Identity> {
@@ -55,7 +58,7 @@ export async function findIdentity(
   const secret = env.ACTIONS_ID_TOKEN_REQUEST_TOKEN;
   if (address && secret) {
     const url = safeUrl(address, 'ACTIONS_ID_TOKEN_REQUEST_URL');
-    url.searchParams.set('audience', env.ROCKET_AUDIENCE || DEFAULT_AUDIENCE);
+    url.searchParams.set('audience', audience);
     output.hide(secret);
     const answer = await request(
       { method: 'GET', url, token: secret, what: "GitHub's token service" },
@@ -68,7 +71,5 @@ export async function findIdentity(
     output.hide(token);
     return { kind: 'github', token };
   }
-  throw new UsageError(
-    'Nothing proves who pushes: give the job `permissions: id-token: write` (GitHub), `id_tokens: ROCKET_ID_TOKEN` (GitLab), or the secret ROCKET_TOKEN',
-  );
+  throw new UsageError(NO_IDENTITY);
 }

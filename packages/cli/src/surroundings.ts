@@ -32,6 +32,7 @@ type Found = {
   system: Surroundings['system'];
   repository?: string;
   commit?: string;
+  /** Empty when it is known that there is none. */
   branch?: string;
   pipeline?: string;
   base?: string;
@@ -62,7 +63,11 @@ function github(env: Env): Found {
     repository: env.GITHUB_REPOSITORY ? repository : undefined,
     // For a pull request this is the merge that GitHub tests, and the one that its token names.
     commit: env.GITHUB_SHA,
-    branch: env.GITHUB_HEAD_REF || env.GITHUB_REF_NAME,
+    // A tag is no branch.
+    branch:
+      env.GITHUB_REF_TYPE === 'tag'
+        ? ''
+        : env.GITHUB_HEAD_REF || env.GITHUB_REF_NAME,
     pipeline: env.GITHUB_RUN_ID
       ? `${repository}/actions/runs/${env.GITHUB_RUN_ID}`
       : undefined,
@@ -77,10 +82,11 @@ function gitlab(env: Env): Found {
     system: 'gitlab',
     repository: env.CI_PROJECT_URL,
     commit: env.CI_COMMIT_SHA,
-    branch:
-      env.CI_MERGE_REQUEST_SOURCE_BRANCH_NAME ||
-      env.CI_COMMIT_BRANCH ||
-      env.CI_COMMIT_REF_NAME,
+    branch: env.CI_COMMIT_TAG
+      ? ''
+      : env.CI_MERGE_REQUEST_SOURCE_BRANCH_NAME ||
+        env.CI_COMMIT_BRANCH ||
+        env.CI_COMMIT_REF_NAME,
     pipeline: env.CI_PIPELINE_URL,
     base: env.CI_MERGE_REQUEST_DIFF_BASE_SHA || env.CI_COMMIT_BEFORE_SHA,
     time: env.CI_COMMIT_TIMESTAMP || env.CI_PIPELINE_CREATED_AT,
@@ -161,7 +167,7 @@ export function findSurroundings(
       )}`,
     );
   const branch =
-    options.branch || env.ROCKET_BRANCH || found.branch || git.branch();
+    options.branch || env.ROCKET_BRANCH || (found.branch ?? git.branch());
   const pipeline =
     options.pipeline || env.ROCKET_PIPELINE || found.pipeline || undefined;
   const given = options.time || env.ROCKET_TIME;

@@ -15,6 +15,7 @@ import { Git, isCommit } from '../git';
 import { hasIdentity } from '../identity';
 import { choiceOf, listOf, type Options, PUSH, textOf } from '../options';
 import { writeDurably } from '../queue';
+import { oneLine } from '../text';
 import type { Surroundings } from '../surroundings';
 import {
   type CommitReport,
@@ -283,7 +284,21 @@ async function finish(call: Call): Promise<number> {
     throw new UsageError(
       `When did it begin? There is no ${shown} of deploy start; say --started TIME or --result FILE`,
     );
-  const reason = textOf(call.values, 'reason') ?? result.reason;
+  const finishedAt =
+    timeOf(call, 'finished') ??
+    iso(result.finishedAt) ??
+    // Jobs run on machines whose clocks differ.
+    new Date(
+      Math.max(call.now().getTime(), Date.parse(startedAt)),
+    ).toISOString();
+  if (Date.parse(finishedAt) < Date.parse(startedAt))
+    throw new UsageError(
+      `The deployment cannot finish (${finishedAt}) before it started (${startedAt})`,
+    );
+  const reason = oneLine(
+    textOf(call.values, 'reason') ?? result.reason ?? '',
+    1000,
+  );
   const commits =
     begun.commits ??
     (await commitsOf(call, git, around, component, environment));
@@ -297,14 +312,9 @@ async function finish(call: Call): Promise<number> {
     ...pick(begun, ['version', 'commit', 'digest', 'remediates']),
     ...what(call, result),
     startedAt,
-    finishedAt:
-      timeOf(call, 'finished') ??
-      iso(result.finishedAt) ??
-      call.now().toISOString(),
+    finishedAt,
     outcome,
-    ...(reason
-      ? { reason: reason.replace(/\s+/g, ' ').trim().slice(0, 1000) }
-      : {}),
+    ...(reason ? { reason } : {}),
     ...(commits.length > 0 ? { commits } : {}),
     ...linked(around),
   };
@@ -335,12 +345,18 @@ function pick<T extends object, K extends keyof T>(
 }
 
 function environmentOf(call: Call, other: { environment?: string }): string {
-  return (
+  const name =
     textOf(call.values, 'environment') ||
     other.environment ||
     call.env.ROCKET_ENVIRONMENT ||
-    'production'
-  );
+    'production';
+  if (!/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(name))
+    throw new UsageError(
+      `The environment must be letters, digits and - _ . between them, at most 63 characters, was ${JSON.stringify(
+        name,
+      )}`,
+    );
+  return name;
 }
 
 /** What is deployed. */

@@ -21,12 +21,14 @@ export async function flush(call: Call): Promise<number> {
       ].join(', ')}`,
     );
   output.info(
-    `${result.sent} sent, ${result.refused} refused, ${result.waiting} waiting`,
+    `${result.sent} sent, ${result.refused} refused, ${
+      result.waiting + result.kept
+    } waiting`,
   );
   if (result.waiting > 0) output.error(result.reason!);
   const exitCode =
     (result.waiting > 0 && EXIT.away) ||
-    (result.refused > 0 && EXIT.refused) ||
+    (result.refused + result.kept > 0 && EXIT.refused) ||
     EXIT.ok;
   output.result({ ok: exitCode === EXIT.ok, ...result });
   return exitCode;

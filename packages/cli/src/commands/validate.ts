@@ -10,7 +10,13 @@ import {
   rootOf,
   surroundingsOf,
 } from '../context';
-import { AwayError, EXIT, InputFileError, UsageError } from '../errors';
+import {
+  AwayError,
+  EXIT,
+  InputFileError,
+  RefusedError,
+  UsageError,
+} from '../errors';
 import { readBounded } from '../files';
 import { Git } from '../git';
 import { hasIdentity } from '../identity';
@@ -134,8 +140,16 @@ export async function validate(call: Call): Promise<number> {
         ).filter(problem => !isSaid(problem, problems)),
       );
     } catch (error) {
-      if (!(error instanceof AwayError) || whenAway === 'fail') throw error;
-      output.warn(`${error.message}; checked only what can be checked here`);
+      const away = error instanceof AwayError && whenAway === 'warn';
+      // The run of a pull request is nobody whom the portal lets ask.
+      const stranger =
+        error instanceof RefusedError &&
+        [401, 403].includes(error.status) &&
+        !values.portal;
+      if (!away && !stranger) throw error;
+      output.warn(
+        `${(error as Error).message}; checked only what can be checked here`,
+      );
     }
   }
   for (const problem of problems) output.problem(problem);

@@ -1,5 +1,6 @@
 import { InputFileError } from '../errors';
 import { readBounded } from '../files';
+import { oneLine } from '../text';
 import type { ScanReport } from '../types';
 import { MAX_REPORT_BYTES } from './coverage';
 
@@ -66,8 +67,9 @@ export function parseScans(
 function sarif(report: any, shown: string): ScanReport[] {
   const scans = new Map<string, ScanReport>();
   report.runs.forEach((run: any, index: number) => {
-    const tool = run?.tool?.driver?.name;
-    if (typeof tool !== 'string' || tool === '')
+    const said = run?.tool?.driver?.name;
+    const tool = typeof said === 'string' ? oneLine(said, 200) : undefined;
+    if (tool === undefined)
       throw new InputFileError(
         shown,
         `runs.${index}.tool.driver.name is missing`,

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { InputFileError } from '../errors';
 import { readBounded } from '../files';
+import { oneLine } from '../text';
 import type { TestSuiteReport } from '../types';
 import { MAX_REPORT_BYTES } from './coverage';
 import { readXml, rootOf } from './xml';
@@ -68,8 +69,7 @@ export function parseTests(
 }
 
 function nameOf(own: string | undefined, shown: string): string {
-  const said = own?.trim().slice(0, 100);
-  return said || path.basename(shown).replace(/\.xml$/i, '');
+  return oneLine(own ?? '', 100) ?? path.basename(shown).replace(/\.xml$/i, '');
 }
 
 /** Suites of one name are one suite, as when every class has a file of its own. */
