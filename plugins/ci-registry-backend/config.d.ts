@@ -1,3 +1,5 @@
+import type { HumanDuration } from '@backstage/types';
+
 export interface Config {
   /** What pipelines may push into the catalog. */
   ciRegistry?: {
@@ -11,5 +13,46 @@ export interface Config {
     maxEntities?: number;
     /** Size of one request in bytes; API definitions are part of it. Default: 5242880 (5 MiB). */
     maxBodyBytes?: number;
+    /**
+     * Namespaces whose entities may not be pushed. Default: backstage, rocket.
+     */
+    reservedNamespaces?: string[];
+    /**
+     * Annotations that pushed entities must have. Default: none.
+     */
+    requiredAnnotations?: {
+      /** Its key, for example rocket.internal/critical-path. */
+      annotation: string;
+      /** Kinds of entities that must have it. Default: Component. */
+      kinds?: string[];
+      /** Values of spec.type that must have it. Default: every one. */
+      types?: string[];
+      /** error refuses the push; warning tells the pusher. Default: error. */
+      severity?: 'error' | 'warning';
+    }[];
+    /**
+     * How bad it is when an entity names what does not exist: error refuses the push,
+     * warning tells the pusher, off does not look.
+     */
+    checks?: {
+      /** spec.owner. Default: warning. */
+      owner?: 'error' | 'warning' | 'off';
+      /** What else it names: system, dependsOn, providesApis and so on. Default: warning. */
+      relations?: 'error' | 'warning' | 'off';
+      /** The path and step that the annotations name. Default: error. */
+      criticalPath?: 'error' | 'warning' | 'off';
+    };
+    /** Pushes a minute of one caller for one repository, on each backend. Default: 120. */
+    pushesPerMinute?: number;
+    /**
+     * How long an entity that its repository gave up stays in the catalog, marked with
+     * rocket.internal/gone-at. Default: 24 hours.
+     */
+    goneGraceTime?: HumanDuration | string;
+    /**
+     * How many days the changes of entities are kept, and entities that were removed.
+     * The newest change of an entity stays. Default: 365.
+     */
+    historyRetentionDays?: number;
   };
 }

@@ -112,6 +112,35 @@ describe('CiRegistryEntityProvider', () => {
     expect(mutations).toHaveLength(2);
   });
 
+  it('removes what the registry says is removed, and nothing else', async () => {
+    const { registry, connection, provider, mutations, catalog } = setup();
+    await provider.connect(connection);
+    registry.waiting = [
+      { ...change('kept'), repeated: true },
+      { ...change('dropped'), removed: true, repeated: true },
+    ];
+    catalog.getEntitiesByRefs.mockResolvedValue({ items: [undefined] });
+    await provider.synchronize();
+    expect(mutations).toEqual([
+      {
+        type: 'delta',
+        added: [
+          { entity: change('kept').entity, locationKey: 'rocket-ci-registry' },
+        ],
+        removed: [
+          {
+            entityRef: 'component:default/dropped',
+            locationKey: 'rocket-ci-registry',
+          },
+        ],
+      },
+    ]);
+    expect(catalog.refreshEntity.mock.calls.map(c => c[0])).toEqual([
+      'component:default/kept',
+    ]);
+    expect(registry.claimed).toEqual([]);
+  });
+
   it('changes nothing in the catalog when the registry fails or has nothing', async () => {
     const { registry, connection, provider, mutations } = setup();
     await expect(provider.synchronize()).rejects.toThrow('not connected');

@@ -19,8 +19,9 @@ const PROVIDER_NAME = 'rocket-ci-registry';
 const BATCH = 200;
 
 /**
- * Brings what pipelines pushed into the catalog, as deltas. It only ever adds and
- * updates what the registry handed out: an outage or an empty answer removes nothing.
+ * Brings what pipelines pushed into the catalog, as deltas. It only ever adds, updates
+ * and removes what the registry handed out by name: an outage or an empty answer removes
+ * nothing.
  */
 export class CiRegistryEntityProvider implements EntityProvider {
   readonly #registry: CiRegistryService;
@@ -101,11 +102,12 @@ export class CiRegistryEntityProvider implements EntityProvider {
       }
       await connection.applyMutation({
         type: 'delta',
-        added: changes.map(({ entity }) => ({
-          entity,
-          locationKey: PROVIDER_NAME,
-        })),
-        removed: [],
+        added: changes
+          .filter(change => !change.removed)
+          .map(({ entity }) => ({ entity, locationKey: PROVIDER_NAME })),
+        removed: changes
+          .filter(change => change.removed)
+          .map(({ entityRef }) => ({ entityRef, locationKey: PROVIDER_NAME })),
       });
       await this.#registry.acknowledgeChanges(
         {
@@ -118,7 +120,7 @@ export class CiRegistryEntityProvider implements EntityProvider {
         { credentials },
       );
       await this.#hurry(
-        changes.filter(change => change.repeated),
+        changes.filter(change => change.repeated && !change.removed),
         credentials,
       );
     }

@@ -3,7 +3,10 @@ import {
   mockServices,
   startTestBackend,
 } from '@backstage/backend-test-utils';
-import { createServiceFactory } from '@backstage/backend-plugin-api';
+import {
+  coreServices,
+  createServiceFactory,
+} from '@backstage/backend-plugin-api';
 import catalogPlugin from '@backstage/plugin-catalog-backend';
 import { eventsServiceRef } from '@backstage/plugin-events-node';
 // The test needs both ends of the wire.
@@ -37,8 +40,14 @@ describe('a push and the real catalog', () => {
   it('becomes readable, changes, and is applied once', async () => {
     // One bus for all plugins, as in a real backend; the mock makes one for each.
     const bus = mockServices.events();
+    const scheduler = mockServices.scheduler();
     const { server } = await startTestBackend({
       features: [
+        createServiceFactory({
+          service: coreServices.scheduler,
+          deps: {},
+          factory: () => scheduler,
+        }),
         catalogPlugin,
         createServiceFactory({
           service: eventsServiceRef,
@@ -50,6 +59,7 @@ describe('a push and the real catalog', () => {
         mockServices.rootConfig.factory({
           data: {
             backend: { baseUrl: 'http://localhost' },
+            ciRegistry: { goneGraceTime: { milliseconds: 0 } },
             catalog: {
               stitchingStrategy: { pollingInterval: { milliseconds: 200 } },
             },
@@ -115,5 +125,54 @@ describe('a push and the real catalog', () => {
     await push('old', 1);
     await eventually(registered, answer => answer.body.applied);
     expect((await read()).body.metadata.description).toBe('two');
+
+    // Given up: marked at once, and out of the catalog after the grace time.
+    await request(server)
+      .post('/api/ci-registry/pushes')
+      .send({
+        source: {
+          repository: 'http://127.0.0.1:7007/api/provisioning/git/pay.git',
+          commit: '3'.padStart(40, 'a'),
+          time: new Date(Date.UTC(2026, 9, 1, 0, 3)).toISOString(),
+        },
+        removed: ['component:default/pay'],
+      })
+      .expect(200);
+    const marked = await eventually(
+      read,
+      answer =>
+        answer.body.metadata?.annotations?.['rocket.internal/gone-at'] !==
+        undefined,
+    );
+    expect(marked.body).toMatchObject({
+      metadata: { uid: shown.body.metadata.uid },
+      spec: { lifecycle: 'production' },
+    });
+    await request(server)
+      .get('/api/ci-registry/entities/component/default/pay')
+      .expect(200)
+      .expect(({ body }) =>
+        expect(body).toMatchObject({
+          state: 'gone',
+          removedAt: expect.stringMatching(/Z$/),
+        }),
+      );
+    await scheduler.triggerTask('ci-registry-remove-gone');
+    const dropped = await eventually(read, answer => answer.status === 404);
+    expect(dropped.status).toBe(404);
+    await eventually(registered, answer => answer.body.applied);
+    expect((await registered()).body).toMatchObject({
+      state: 'removed',
+      applied: true,
+    });
+    const { text } = await request(server)
+      .get('/api/ci-registry/history/component/default/pay/export')
+      .expect(200);
+    expect(
+      text
+        .trim()
+        .split('\n')
+        .map(line => JSON.parse(line).kind),
+    ).toEqual(['created', 'updated', 'gone', 'removed']);
   });
 });

@@ -115,7 +115,11 @@ describe('ci-registry over HTTP', () => {
     expect(auditor.createEvent).toHaveBeenCalledWith(
       expect.objectContaining({ eventId: 'entity-register' }),
     );
-    expect(events.success).toHaveBeenCalledTimes(1);
+    expect(events.success).toHaveBeenCalledWith(
+      expect.objectContaining({
+        meta: expect.objectContaining({ entities: created.body.results }),
+      }),
+    );
 
     const repeated = await push(body(entities)).expect(200);
     expect(
@@ -207,7 +211,10 @@ describe('ci-registry over HTTP', () => {
         body([component('a'), component('b'), component('c'), component('d')]),
         /at most 3/,
       ],
-      [body([component('A'), component('a')]), /entities\.0 and entities\.1/],
+      [
+        body([component('A'), component('a')]),
+        /entities\.1: is component:default\/a, as is entities\.0/,
+      ],
       [body([component('not a name')]), /entities\.0.*metadata\.name/],
       [
         body([component('a', { spec: { type: 'service' } })]),
@@ -229,11 +236,11 @@ describe('ci-registry over HTTP', () => {
             },
           }),
         ]),
-        /spec\.definition is a \$text placeholder/,
+        /spec\.definition: is a \$text placeholder/,
       ],
       [
         body([component('a', { metadata: { name: 'a', title: 'a\u0000b' } })]),
-        /metadata\.title holds a NUL/,
+        /metadata\.title: holds a NUL/,
       ],
       [
         body([

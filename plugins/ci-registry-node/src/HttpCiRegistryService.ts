@@ -18,10 +18,13 @@ import {
 import type {
   AcknowledgeRequest,
   ClaimedChanges,
+  PushRequest,
+  PushResponse,
   RegisterRequest,
   RegisterResponse,
   RegisteredEntity,
   RegisteredEntityPage,
+  ValidateResponse,
 } from '@rocket/plugin-ci-registry-common';
 import type { CiRegistryService } from './ciRegistryService';
 
@@ -45,6 +48,7 @@ async function toServiceError(response: Response): Promise<Error> {
       return new NotFoundError(message);
     case 409:
       return new ConflictError(message);
+    case 429:
     case 502:
     case 503:
     case 504:
@@ -56,7 +60,7 @@ async function toServiceError(response: Response): Promise<Error> {
 
 /**
  * Calls the registry for the given credentials. Every call can be repeated safely, so
- * it tries up to three times when the registry does not answer or says 502 to 504.
+ * it tries up to three times when the registry does not answer or says 429 or 502 to 504.
  */
 export class HttpCiRegistryService implements CiRegistryService {
   readonly #auth: AuthService;
@@ -76,6 +80,14 @@ export class HttpCiRegistryService implements CiRegistryService {
     this.#discovery = options.discovery;
     this.#timeoutMs = options.timeoutMs ?? 20_000;
     this.#retryDelayMs = options.retryDelayMs ?? 500;
+  }
+
+  async push(request: PushRequest, options: Options) {
+    return this.#call<PushResponse>('POST', '/pushes', options, request);
+  }
+
+  async validate(request: PushRequest, options: Options) {
+    return this.#call<ValidateResponse>('POST', '/validate', options, request);
   }
 
   async register(request: RegisterRequest, options: Options) {

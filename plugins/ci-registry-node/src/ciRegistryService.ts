@@ -7,16 +7,32 @@ import {
 import type {
   AcknowledgeRequest,
   ClaimedChanges,
+  PushRequest,
+  PushResponse,
   RegisterRequest,
   RegisterResponse,
   RegisteredEntity,
   RegisteredEntityPage,
+  ValidateResponse,
 } from '@rocket/plugin-ci-registry-common';
 import { HttpCiRegistryService } from './HttpCiRegistryService';
 
 /** How other backend plugins push into the registry; the calls act for `credentials`. */
 export interface CiRegistryService {
-  /** Durable when it returns; in the catalog moments later. `ConflictError` names the repository that holds an entity. */
+  /**
+   * Everything at once: entities, what is gone, builds, deployments and API documents. Stored when it returns, all of it or
+   * nothing. `InputError` names the fields, `ConflictError` the repository that holds something.
+   */
+  push(
+    request: PushRequest,
+    options: { credentials: BackstageCredentials },
+  ): Promise<PushResponse>;
+  /** What a push would be told; stores nothing. */
+  validate(
+    request: PushRequest,
+    options: { credentials: BackstageCredentials },
+  ): Promise<ValidateResponse>;
+  /** Entities only. Durable when it returns; in the catalog moments later. `ConflictError` names the repository that holds an entity. */
   register(
     request: RegisterRequest,
     options: { credentials: BackstageCredentials },

@@ -1,2 +1,4 @@
 export * from './ciRegistryService';
 export { HttpCiRegistryService } from './HttpCiRegistryService';
+export * from './readinessService';
+export * from './runningComponents';

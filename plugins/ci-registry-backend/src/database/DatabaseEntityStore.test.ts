@@ -1,74 +1,28 @@
-import {
-  TestDatabases,
-  mockServices,
-  type TestDatabaseId,
-} from '@backstage/backend-test-utils';
-import type { PushSource } from '@rocket/plugin-ci-registry-common';
+import { TestDatabases } from '@backstage/backend-test-utils';
 import fc from 'fast-check';
-import { DatabaseEntityStore } from './DatabaseEntityStore';
+import { clock, createStore, item, push, source } from '../__testUtils__/store';
+import type { DatabaseEntityStore } from './DatabaseEntityStore';
 
 jest.setTimeout(120_000);
 
 const databases = TestDatabases.create({ ids: ['SQLITE_3', 'POSTGRES_18'] });
 
-async function createStore(id: TestDatabaseId) {
-  const knex = await databases.init(id);
-  const store = await DatabaseEntityStore.create({
-    database: mockServices.database({ knex, migrations: { skip: false } }),
-  });
-  return { knex, store };
-}
-
-function source(overrides: Partial<PushSource> & { minute?: number } = {}) {
-  const { minute = 0, ...rest } = overrides;
-  return {
-    repository: 'acme/ledger',
-    commit: 'a'.repeat(40),
-    time: new Date(Date.UTC(2026, 10, 20, 8, minute)).toISOString(),
-    ...rest,
-  };
-}
-
-function item(name: string, content = 'one') {
-  const json = JSON.stringify({
-    apiVersion: 'backstage.io/v1alpha1',
-    kind: 'Component',
-    metadata: { name, description: content },
-  });
-  return { entityRef: `component:default/${name}`, json, hash: content };
-}
-
-let clock = 1_000;
-function push(
-  store: DatabaseEntityStore,
-  from: PushSource,
-  ...entities: ReturnType<typeof item>[]
-) {
-  clock += 1;
-  return store.push({
-    source: from,
-    pushedBy: 'plugin:test',
-    now: clock,
-    entities,
-  });
-}
-
 async function drain(store: DatabaseEntityStore) {
-  const claim = await store.claim({ limit: 100, now: clock, leaseMs: 50 });
+  const claim = await store.claim({ limit: 100, now: clock.now, leaseMs: 50 });
   await store.acknowledge(
     claim.claimId,
     claim.changes.map(({ stored }) => ({
       entityRef: stored.entityRef,
       version: stored.version,
     })),
-    clock,
+    clock.now,
   );
   return claim.changes.map(({ stored }) => stored.entityRef);
 }
 
 describe.each(databases.eachSupportedId())('%p', id => {
   it('creates, leaves alone, updates and supersedes', async () => {
-    const { store } = await createStore(id);
+    const { store } = await createStore(databases, id);
     const [a, b] = [item('a'), item('b')];
     expect(await push(store, source({ minute: 1 }), b, a)).toEqual([
       'created',
@@ -102,9 +56,11 @@ describe.each(databases.eachSupportedId())('%p', id => {
       changedBy: { commit: 'b'.repeat(40) },
     });
     expect(await store.get('component:default/x')).toBeUndefined();
-    expect(
-      await store.known(['component:default/a', 'component:default/x']),
-    ).toEqual(new Set(['component:default/a']));
+    expect([
+      ...(
+        await store.getMany(['component:default/a', 'component:default/x'])
+      ).keys(),
+    ]).toEqual(['component:default/a']);
 
     const first = await store.list({ limit: 3 });
     expect(first.map(row => row.entityRef.slice(-1))).toEqual(['a', 'b', 'c']);
@@ -114,7 +70,7 @@ describe.each(databases.eachSupportedId())('%p', id => {
   });
 
   it('lets one repository have an entity and stores nothing of a refused push', async () => {
-    const { store } = await createStore(id);
+    const { store } = await createStore(databases, id);
     await push(store, source(), item('a'));
     await expect(
       push(
@@ -148,13 +104,13 @@ describe.each(databases.eachSupportedId())('%p', id => {
   });
 
   it('hands a change to one at a time and forgets it once acknowledged', async () => {
-    const { store } = await createStore(id);
+    const { store } = await createStore(databases, id);
     await push(store, source(), item('a'), item('b'));
-    const claim = await store.claim({ limit: 1, now: clock, leaseMs: 50 });
+    const claim = await store.claim({ limit: 1, now: clock.now, leaseMs: 50 });
     expect(claim.changes).toMatchObject([
       { repeated: false, stored: { entityRef: 'component:default/a' } },
     ]);
-    const other = await store.claim({ limit: 9, now: clock, leaseMs: 50 });
+    const other = await store.claim({ limit: 9, now: clock.now, leaseMs: 50 });
     expect(other.changes).toMatchObject([
       { stored: { entityRef: 'component:default/b' } },
     ]);
@@ -165,7 +121,7 @@ describe.each(databases.eachSupportedId())('%p', id => {
     await store.acknowledge(
       claim.claimId,
       [{ entityRef: 'component:default/a', version: 1 }],
-      clock,
+      clock.now,
     );
     expect(await store.get('component:default/a')).toMatchObject({
       version: 2,
@@ -178,7 +134,7 @@ describe.each(databases.eachSupportedId())('%p', id => {
     });
 
     // The other one died: its claim ends and the change is handed out again.
-    clock += 51;
+    clock.now += 51;
     expect(await drain(store)).toEqual(['component:default/b']);
     expect(await drain(store)).toEqual([]);
 
@@ -186,19 +142,19 @@ describe.each(databases.eachSupportedId())('%p', id => {
     await store.acknowledge(
       other.claimId,
       [{ entityRef: 'component:default/b', version: 1 }],
-      clock,
+      clock.now,
     );
     expect(await drain(store)).toEqual(['component:default/b']);
   });
 
   it('repeats everything, behind new changes', async () => {
-    const { store } = await createStore(id);
+    const { store } = await createStore(databases, id);
     await push(store, source(), item('a'), item('b'));
     await drain(store);
-    expect(await store.repeatAll(clock)).toBe(2);
-    expect(await store.repeatAll(clock)).toBe(0);
+    expect(await store.repeatAll(clock.now)).toBe(2);
+    expect(await store.repeatAll(clock.now)).toBe(0);
     await push(store, source(), item('z'));
-    const claim = await store.claim({ limit: 9, now: clock, leaseMs: 50 });
+    const claim = await store.claim({ limit: 9, now: clock.now, leaseMs: 50 });
     expect(
       claim.changes.map(c => [c.stored.entityRef.slice(-1), c.repeated]),
     ).toEqual([
@@ -209,7 +165,7 @@ describe.each(databases.eachSupportedId())('%p', id => {
   });
 
   it('ends with the newest push, whatever the order and however often', async () => {
-    const { knex, store } = await createStore(id);
+    const { knex, store } = await createStore(databases, id);
     await fc.assert(
       fc.asyncProperty(
         fc
@@ -228,6 +184,7 @@ describe.each(databases.eachSupportedId())('%p', id => {
         async ([history, order]) => {
           await knex('outbox').delete();
           await knex('entities').delete();
+          await knex('entity_changes').delete();
           for (const at of order) {
             const { name, content } = history[at];
             await push(
@@ -255,14 +212,18 @@ describe.each(databases.eachSupportedId())('%p', id => {
   });
 
   it('loses nothing when many push and two catalogs take over at once', async () => {
-    const { store } = await createStore(id);
+    const { store } = await createStore(databases, id);
     const names = ['a', 'b', 'c', 'd', 'e', 'f'];
     let pushing = true;
     const applied = new Map<string, number>();
     const catalog = async () => {
       for (;;) {
         const last = !pushing;
-        const claim = await store.claim({ limit: 2, now: clock, leaseMs: 1e6 });
+        const claim = await store.claim({
+          limit: 2,
+          now: clock.now,
+          leaseMs: 1e6,
+        });
         for (const { stored } of claim.changes) {
           // One entity is never in two hands, so versions only grow.
           expect(stored.version).toBeGreaterThan(
@@ -276,7 +237,7 @@ describe.each(databases.eachSupportedId())('%p', id => {
             entityRef: stored.entityRef,
             version: stored.version,
           })),
-          clock,
+          clock.now,
         );
         if (last && !claim.changes.length) {
           return;
@@ -307,10 +268,11 @@ describe.each(databases.eachSupportedId())('%p', id => {
   });
 
   it('migrates down and up again', async () => {
-    const { knex } = await createStore(id);
-    await knex.migrate.down({ directory: `${__dirname}/../../migrations` });
+    const { knex } = await createStore(databases, id);
+    const directory = `${__dirname}/../../migrations`;
+    await knex.migrate.rollback({ directory }, true);
     expect(await knex.schema.hasTable('entities')).toBe(false);
-    await knex.migrate.latest({ directory: `${__dirname}/../../migrations` });
+    await knex.migrate.latest({ directory });
     expect(await knex.schema.hasTable('outbox')).toBe(true);
   });
 });

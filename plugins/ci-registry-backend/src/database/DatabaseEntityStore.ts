@@ -2,25 +2,22 @@ import {
   type DatabaseService,
   resolvePackagePath,
 } from '@backstage/backend-plugin-api';
-import { ConflictError } from '@backstage/errors';
-import type { RegisterOutcome } from '@rocket/plugin-ci-registry-common';
 import type { Knex } from 'knex';
 import type {
   EntityStore,
-  EntityToStore,
   PushToStore,
+  PushedEntities,
   StoredClaim,
   StoredEntity,
 } from './EntityStore';
 import { DatabaseOutbox } from './DatabaseOutbox';
-import {
-  chunk,
-  enqueue,
-  lockEntities,
-  repeating,
-  toStored,
-  type EntityRow,
-} from './rows';
+import { EntityWriter, sourceJson } from './EntityWriter';
+import { isOlder, loadAncestry, noteAncestors } from './commitOrder';
+import { appendChanges, type ChangeRow, type ChangeToAppend } from './history';
+import { chunk, enqueue, repeating, toStored, type EntityRow } from './rows';
+
+/** Beyond this the statement of the short way is no shorter than the long way. */
+const MAX_CONFIRMED = 50;
 
 export class DatabaseEntityStore implements EntityStore {
   static async create(options: {
@@ -46,8 +43,65 @@ export class DatabaseEntityStore implements EntityStore {
     this.#outbox = new DatabaseOutbox(db);
   }
 
-  async push(push: PushToStore): Promise<RegisterOutcome[]> {
-    return repeating(this.#db, tx => this.#push(tx, push));
+  transaction<T>(work: (tx: Knex.Transaction) => Promise<T>): Promise<T> {
+    return repeating(this.#db, work);
+  }
+
+  write(tx: Knex.Transaction, push: PushToStore): Promise<PushedEntities> {
+    return new EntityWriter(tx, push).write();
+  }
+
+  async confirm(
+    push: PushToStore,
+    stored: Map<string, StoredEntity>,
+  ): Promise<boolean> {
+    const { source, now } = push;
+    const time = Date.parse(source.time);
+    const rows = push.entities.map(item => stored.get(item.entityRef));
+    const same = rows.every(
+      (row, index) =>
+        row?.state === 'active' &&
+        row.repository === source.repository &&
+        row.hash === push.entities[index].hash,
+    );
+    if (!same || rows.length > MAX_CONFIRMED) return false;
+    const known = rows as StoredEntity[];
+    const isRepeated = known.every(
+      row => JSON.stringify(row.source) === sourceJson(source),
+    );
+    if (isRepeated) return true;
+    await noteAncestors(this.#db, source, now);
+    const isAncestor = await loadAncestry(
+      this.#db,
+      source,
+      known.map(row => row.source.commit),
+    );
+    const older = known.some(row =>
+      isOlder(
+        { commit: source.commit, time },
+        { commit: row.source.commit, time: Date.parse(row.source.time) },
+        isAncestor,
+      ),
+    );
+    if (older) return false;
+    // Whoever was faster since these were read keeps what they wrote.
+    const updated = await this.#db<EntityRow>('entities')
+      .where(query => {
+        for (const row of known) {
+          query.orWhere({
+            entity_ref: row.entityRef,
+            version: row.version,
+            source_time: Date.parse(row.source.time),
+          });
+        }
+      })
+      .update({
+        source: sourceJson(source),
+        source_time: time,
+        last_pushed_at: now,
+        pushed_by: push.pushedBy,
+      });
+    return updated === known.length;
   }
 
   async get(entityRef: string): Promise<StoredEntity | undefined> {
@@ -57,15 +111,24 @@ export class DatabaseEntityStore implements EntityStore {
     return row && toStored(row);
   }
 
-  async known(entityRefs: string[]): Promise<Set<string>> {
-    const found = new Set<string>();
+  async getMany(entityRefs: string[]): Promise<Map<string, StoredEntity>> {
+    const found = new Map<string, StoredEntity>();
     for (const refs of chunk(entityRefs)) {
-      const rows = await this.#db<EntityRow>('entities')
-        .whereIn('entity_ref', refs)
-        .select('entity_ref');
-      rows.forEach(row => found.add(row.entity_ref));
+      const rows = await this.#db<EntityRow>('entities').whereIn(
+        'entity_ref',
+        refs,
+      );
+      rows.forEach(row => found.set(row.entity_ref, toStored(row)));
     }
     return found;
+  }
+
+  async heldBy(repository: string): Promise<string[]> {
+    const rows = await this.#db<EntityRow>('entities')
+      .where({ repository, state: 'active', derived: false })
+      .orderBy('entity_ref')
+      .select('entity_ref');
+    return rows.map(row => row.entity_ref);
   }
 
   async list(options: {
@@ -74,6 +137,7 @@ export class DatabaseEntityStore implements EntityStore {
     repository?: string;
   }): Promise<StoredEntity[]> {
     const query = this.#db<EntityRow>('entities')
+      .whereNot('state', 'removed')
       .orderBy('entity_ref')
       .limit(options.limit);
     if (options.after !== undefined) {
@@ -83,6 +147,74 @@ export class DatabaseEntityStore implements EntityStore {
       query.where('repository', options.repository);
     }
     return (await query).map(toStored);
+  }
+
+  removeGone(options: {
+    goneBefore: number;
+    limit: number;
+    actor: string;
+    now: number;
+  }): Promise<string[]> {
+    return repeating(this.#db, async tx => {
+      const due = tx<EntityRow>('entities')
+        .where('state', 'gone')
+        .where('gone_at', '<=', options.goneBefore)
+        .orderBy('entity_ref')
+        .limit(options.limit)
+        .forUpdate();
+      const rows: EntityRow[] = await (this.#db.client.config.client === 'pg'
+        ? due.skipLocked()
+        : due);
+      const changes = rows.map(
+        (row): ChangeToAppend => ({
+          entityRef: row.entity_ref,
+          version: row.version + 1,
+          kind: 'removed',
+          before: row.entity,
+          after: row.entity,
+          hash: row.content_hash,
+          time: options.now,
+          actor: options.actor,
+          source: row.source,
+        }),
+      );
+      for (const part of chunk(rows)) {
+        await tx<EntityRow>('entities')
+          .whereIn(
+            'entity_ref',
+            part.map(row => row.entity_ref),
+          )
+          .update({
+            state: 'removed',
+            version: tx.raw('version + 1') as unknown as number,
+            changed_at: options.now,
+          });
+      }
+      await appendChanges(tx, changes);
+      await enqueue(tx, changes, options.now);
+      return changes.map(change => change.entityRef);
+    });
+  }
+
+  async forget(before: number): Promise<void> {
+    await repeating(this.#db, async tx => {
+      // Only what the catalog has dropped as well.
+      const rows: EntityRow[] = await tx<EntityRow>('entities')
+        .where('state', 'removed')
+        .where('changed_at', '<', before)
+        .whereRaw('applied_version >= version')
+        .orderBy('entity_ref')
+        .forUpdate();
+      for (const part of chunk(rows.map(row => row.entity_ref))) {
+        await tx<ChangeRow>('entity_changes')
+          .whereIn('entity_ref', part)
+          .delete();
+        await tx('outbox').whereIn('entity_ref', part).delete();
+        await tx<EntityRow>('entities').whereIn('entity_ref', part).delete();
+      }
+    });
+    await this.#db('removals').where('noted_at', '<', before).delete();
+    await this.#db('commits').where('noted_at', '<', before).delete();
   }
 
   claim(options: {
@@ -105,124 +237,7 @@ export class DatabaseEntityStore implements EntityStore {
     return this.#outbox.repeatAll(now);
   }
 
-  async #push(
-    tx: Knex.Transaction,
-    push: PushToStore,
-  ): Promise<RegisterOutcome[]> {
-    const { source } = push;
-    const time = Date.parse(source.time);
-    const existing = await lockEntities(
-      tx,
-      push.entities.map(item => item.entityRef),
-    );
-
-    const foreign = push.entities.flatMap(item => {
-      const row = existing.get(item.entityRef);
-      return row && row.repository !== source.repository
-        ? [`${item.entityRef} belongs to ${row.repository}`]
-        : [];
-    });
-    if (foreign.length) {
-      throw new ConflictError(
-        `Pushed from ${source.repository}, but ${foreign.join(
-          ', ',
-        )}. Rename the entity, or push it from the repository that holds it; nothing was stored`,
-      );
-    }
-
-    const outcomes: RegisterOutcome[] = [];
-    const created: EntityToStore[] = [];
-    const changed: { entityRef: string; version: number }[] = [];
-    for (const item of push.entities) {
-      const row = existing.get(item.entityRef);
-      if (!row) {
-        outcomes.push('created');
-        created.push(item);
-        changed.push({ entityRef: item.entityRef, version: 1 });
-      } else if (time < Number(row.source_time)) {
-        outcomes.push('superseded');
-      } else if (row.content_hash === item.hash) {
-        outcomes.push('unchanged');
-        await this.#touch(tx, item.entityRef, push, time);
-      } else {
-        outcomes.push('updated');
-        await this.#update(tx, item, row, push, time);
-        changed.push({ entityRef: item.entityRef, version: row.version + 1 });
-      }
-    }
-    await this.#insert(tx, created, push, time);
-    await enqueue(tx, changed, push.now);
-    return outcomes;
-  }
-
-  async #touch(
-    tx: Knex.Transaction,
-    entityRef: string,
-    push: PushToStore,
-    time: number,
-  ): Promise<void> {
-    await tx<EntityRow>('entities')
-      .where('entity_ref', entityRef)
-      .update({
-        source: JSON.stringify(push.source),
-        source_time: time,
-        last_pushed_at: push.now,
-        pushed_by: push.pushedBy,
-      });
-  }
-
-  async #update(
-    tx: Knex.Transaction,
-    item: EntityToStore,
-    row: EntityRow,
-    push: PushToStore,
-    time: number,
-  ): Promise<void> {
-    const source = JSON.stringify(push.source);
-    await tx<EntityRow>('entities')
-      .where('entity_ref', item.entityRef)
-      .update({
-        entity: item.json,
-        content_hash: item.hash,
-        source,
-        source_time: time,
-        changed_by: source,
-        changed_at: push.now,
-        last_pushed_at: push.now,
-        pushed_by: push.pushedBy,
-        version: row.version + 1,
-      });
-  }
-
-  async #insert(
-    tx: Knex.Transaction,
-    items: EntityToStore[],
-    push: PushToStore,
-    time: number,
-  ): Promise<void> {
-    const source = JSON.stringify(push.source);
-    // In order, as in #lock.
-    const sorted = [...items].sort((a, b) =>
-      a.entityRef < b.entityRef ? -1 : 1,
-    );
-    for (const part of chunk(sorted)) {
-      await tx<EntityRow>('entities').insert(
-        part.map(item => ({
-          entity_ref: item.entityRef,
-          entity: item.json,
-          content_hash: item.hash,
-          repository: push.source.repository,
-          source,
-          source_time: time,
-          changed_by: source,
-          changed_at: push.now,
-          first_pushed_at: push.now,
-          last_pushed_at: push.now,
-          pushed_by: push.pushedBy,
-          version: 1,
-          applied_version: 0,
-        })),
-      );
-    }
+  async ping(): Promise<void> {
+    await this.#db.raw('select 1');
   }
 }

@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDatabaseConflictError } from '@backstage/backend-plugin-api';
 import type { Knex } from 'knex';
-import type { StoredEntity } from './EntityStore';
+import type { EntityState, StoredEntity } from './EntityStore';
 
 export type EntityRow = {
   entity_ref: string;
@@ -16,6 +17,10 @@ export type EntityRow = {
   last_pushed_at: number | string;
   version: number;
   applied_version: number;
+  state: EntityState;
+  gone_at: number | string | null;
+  /** SQLite answers 0 or 1. */
+  derived: boolean | number;
 };
 
 export type OutboxRow = {
@@ -28,7 +33,8 @@ export type OutboxRow = {
 };
 
 const MAX_ATTEMPTS = 5;
-// Rows per statement: SQLite takes 32,766 values, an entity row has 13.
+const REPEAT_DELAY_MS = 20;
+// Rows per statement: SQLite takes 32,766 values, an entity row has 16.
 const BATCH = 500;
 
 export function chunk<T>(items: T[]): T[][] {
@@ -43,9 +49,13 @@ export function toStored(row: EntityRow): StoredEntity {
   return {
     entityRef: row.entity_ref,
     entity: JSON.parse(row.entity),
+    hash: row.content_hash,
     repository: row.repository,
     source: JSON.parse(row.source),
     changedBy: JSON.parse(row.changed_by),
+    state: row.state,
+    derived: Boolean(row.derived),
+    ...(row.gone_at === null ? {} : { goneAt: Number(row.gone_at) }),
     changedAt: Number(row.changed_at),
     firstPushedAt: Number(row.first_pushed_at),
     lastPushedAt: Number(row.last_pushed_at),
@@ -72,6 +82,8 @@ export async function repeating<T>(
       if (attempt === MAX_ATTEMPTS || !isWorthRepeating(error)) {
         throw error;
       }
+      // Not at the same moment as the other one, which may be repeating as well.
+      await sleep(Math.random() * REPEAT_DELAY_MS * attempt);
     }
   }
 }

@@ -2,18 +2,11 @@ import {
   ANNOTATION_LOCATION,
   ANNOTATION_ORIGIN_LOCATION,
   type Entity,
-  stringifyEntityRef,
 } from '@backstage/catalog-model';
-import type { AuthService, LoggerService } from '@backstage/backend-plugin-api';
-import {
-  ConflictError,
-  ForwardedError,
-  InputError,
-  ServiceUnavailableError,
-} from '@backstage/errors';
-import type { CatalogService } from '@backstage/plugin-catalog-node';
+import type { LoggerService } from '@backstage/backend-plugin-api';
 import type { EventsService } from '@backstage/plugin-events-node';
 import {
+  ANNOTATION_GONE_AT,
   ANNOTATION_PUSHED_AT,
   ANNOTATION_SOURCE_COMMIT,
   ANNOTATION_SOURCE_PIPELINE,
@@ -23,21 +16,17 @@ import {
   LOCAL_GIT_SCHEME,
   type AcknowledgeRequest,
   type ClaimedChanges,
-  type PushSource,
-  type RegisterResponse,
   type RegisteredEntity,
   type RegisteredEntityPage,
 } from '@rocket/plugin-ci-registry-common';
 import type { EntityStore, StoredEntity } from '../database/EntityStore';
-import type { EntityValidator } from './EntityValidator';
 
 const ANNOTATION_DOCS = 'backstage.io/techdocs-ref';
 
-/** Clocks of build machines run ahead a little; more than this is a mistake. */
-const MAX_CLOCK_AHEAD_MS = 5 * 60_000;
-
 /** Long enough for a batch, short enough that a crash delays nobody for long. */
 const CLAIM_LEASE_MS = 8_000;
+
+const REMOVE_BATCH = 200;
 
 function toIso(ms: number): string {
   return new Date(ms).toISOString();
@@ -79,12 +68,15 @@ function toCatalogEntity(stored: StoredEntity): Entity {
           ? { [ANNOTATION_SOURCE_PIPELINE]: changedBy.pipeline }
           : {}),
         [ANNOTATION_PUSHED_AT]: toIso(stored.changedAt),
+        ...(stored.goneAt === undefined
+          ? {}
+          : { [ANNOTATION_GONE_AT]: toIso(stored.goneAt) }),
       },
     },
   };
 }
 
-function toRegistered(stored: StoredEntity): RegisteredEntity {
+function toRegistered(stored: StoredEntity, graceMs: number): RegisteredEntity {
   return {
     entityRef: stored.entityRef,
     entity: toCatalogEntity(stored),
@@ -92,71 +84,43 @@ function toRegistered(stored: StoredEntity): RegisteredEntity {
     changedBy: stored.changedBy,
     firstPushedAt: toIso(stored.firstPushedAt),
     lastPushedAt: toIso(stored.lastPushedAt),
+    state: stored.state,
+    ...(stored.goneAt === undefined ? {} : { goneAt: toIso(stored.goneAt) }),
+    ...(stored.state === 'gone' && stored.goneAt !== undefined
+      ? { removedAt: toIso(stored.goneAt + graceMs) }
+      : {}),
+    derived: stored.derived,
     applied: stored.appliedVersion >= stored.version,
   };
 }
 
-/** Takes what pipelines push and hands it to the catalog. */
+/** Shows what pipelines pushed, and hands it to the catalog. */
 export class CiRegistry {
   readonly #store: EntityStore;
-  readonly #validator: EntityValidator;
-  readonly #catalog: CatalogService;
-  readonly #auth: AuthService;
   readonly #events: EventsService;
   readonly #logger: LoggerService;
+  readonly #graceMs: number;
   readonly #now: () => number;
 
   constructor(options: {
     store: EntityStore;
-    validator: EntityValidator;
-    catalog: CatalogService;
-    auth: AuthService;
     events: EventsService;
     logger: LoggerService;
+    /** How long what was given up stays in the catalog, ms. */
+    graceMs: number;
     /** ms since 1970, for tests. */
     now?: () => number;
   }) {
     this.#store = options.store;
-    this.#validator = options.validator;
-    this.#catalog = options.catalog;
-    this.#auth = options.auth;
     this.#events = options.events;
     this.#logger = options.logger;
+    this.#graceMs = options.graceMs;
     this.#now = options.now ?? Date.now;
-  }
-
-  /** Stored when it returns; all of it or, when it throws, nothing. */
-  async register(
-    request: { source: PushSource; entities: unknown[] },
-    pushedBy: string,
-  ): Promise<RegisterResponse> {
-    const now = this.#now();
-    const source = this.#checkTime(request.source, now);
-    const entities = await this.#validator.validate(request.entities);
-    await this.#checkOrigins(
-      source.repository,
-      entities.map(entity => entity.entityRef),
-    );
-    const outcomes = await this.#store.push({
-      source,
-      pushedBy,
-      now,
-      entities,
-    });
-    if (outcomes.some(o => o === 'created' || o === 'updated')) {
-      await this.#wakeCatalog();
-    }
-    return {
-      results: entities.map(({ entityRef }, index) => ({
-        entityRef,
-        outcome: outcomes[index],
-      })),
-    };
   }
 
   async get(entityRef: string): Promise<RegisteredEntity | undefined> {
     const stored = await this.#store.get(entityRef);
-    return stored && toRegistered(stored);
+    return stored && toRegistered(stored, this.#graceMs);
   }
 
   async list(options: {
@@ -173,7 +137,7 @@ export class CiRegistry {
     });
     const page = rows.slice(0, options.limit);
     return {
-      items: page.map(toRegistered),
+      items: page.map(row => toRegistered(row, this.#graceMs)),
       ...(rows.length > page.length
         ? {
             nextCursor: Buffer.from(page[page.length - 1].entityRef).toString(
@@ -196,6 +160,7 @@ export class CiRegistry {
         entityRef: stored.entityRef,
         version: stored.version,
         entity: toCatalogEntity(stored),
+        ...(stored.state === 'removed' ? { removed: true } : {}),
         repeated,
       })),
     };
@@ -213,64 +178,25 @@ export class CiRegistry {
     return this.#store.repeatAll(this.#now());
   }
 
-  /** A push from the future would shut out every later one. */
-  #checkTime(source: PushSource, now: number): PushSource {
-    const time = Date.parse(source.time);
-    if (time > now + MAX_CLOCK_AHEAD_MS) {
-      throw new InputError(
-        `source.time: ${source.time} is ${Math.round(
-          (time - now) / 60_000,
-        )} minutes ahead of this server; set the clock of the pipeline's machine`,
-      );
-    }
-    return { ...source, time: toIso(Math.min(time, now)) };
-  }
-
-  /** The catalog would ignore an entity that it has from elsewhere, without telling anybody. */
-  async #checkOrigins(repository: string, refs: string[]): Promise<void> {
-    const known = await this.#store.known(refs);
-    const entityRefs = refs.filter(ref => !known.has(ref));
-    if (!entityRefs.length) {
-      return;
-    }
-    let found: (Entity | undefined)[];
-    try {
-      const answer = await this.#catalog.getEntitiesByRefs(
-        {
-          entityRefs,
-          fields: [
-            'kind',
-            'metadata.namespace',
-            'metadata.name',
-            'metadata.annotations',
-          ],
-        },
-        { credentials: await this.#auth.getOwnServiceCredentials() },
-      );
-      found = answer.items;
-    } catch (error) {
-      throw new ServiceUnavailableError(
-        'The catalog does not answer, so it is not known whether these entities exist there; nothing was stored, push again in a moment',
-        error instanceof Error
-          ? new ForwardedError('Catalog request failed', error)
-          : undefined,
-      );
-    }
-    const own = `${CI_REGISTRY_LOCATION_TYPE}:${repository}`;
-    const foreign = found.flatMap(entity => {
-      const origin =
-        entity?.metadata.annotations?.[ANNOTATION_ORIGIN_LOCATION] ??
-        'an unknown location';
-      return entity && origin !== own
-        ? [`${stringifyEntityRef(entity)} from ${origin}`]
-        : [];
-    });
-    if (foreign.length) {
-      throw new ConflictError(
-        `The catalog already has ${foreign.join(
-          ', ',
-        )}. Remove it there or rename the entity; nothing was stored`,
-      );
+  /** Lets go of what was gone for longer than the grace time; answers how many. */
+  async removeGone(): Promise<number> {
+    const now = this.#now();
+    let removed = 0;
+    for (;;) {
+      const refs = await this.#store.removeGone({
+        goneBefore: now - this.#graceMs,
+        limit: REMOVE_BATCH,
+        actor: 'plugin:ci-registry',
+        now,
+      });
+      removed += refs.length;
+      if (refs.length) {
+        this.#logger.info('Removed entities that their repositories gave up', {
+          entityRefs: refs.join(' '),
+        });
+        await this.#wakeCatalog();
+      }
+      if (refs.length < REMOVE_BATCH) return removed;
     }
   }
 
@@ -281,8 +207,8 @@ export class CiRegistry {
         eventPayload: {},
       });
     } catch (error) {
-      // The push is stored; the catalog looks by itself every few seconds.
-      this.#logger.warn('Could not wake the catalog after a push', {
+      // Nothing is lost; the catalog looks by itself every few seconds.
+      this.#logger.warn('Could not wake the catalog by an event', {
         error: String(error),
       });
     }

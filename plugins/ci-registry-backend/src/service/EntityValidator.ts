@@ -2,7 +2,6 @@ import {
   ANNOTATION_LOCATION,
   ANNOTATION_ORIGIN_LOCATION,
   DefaultNamespaceEntityPolicy,
-  EntityPolicies,
   FieldFormatEntityPolicy,
   NoForeignRootFieldsEntityPolicy,
   SchemaValidEntityPolicy,
@@ -17,19 +16,18 @@ import {
   userEntityV1alpha1Validator,
   type Entity,
 } from '@backstage/catalog-model';
-import { InputError } from '@backstage/errors';
 import type { JsonValue } from '@backstage/types';
 import {
+  ANNOTATION_GONE_AT,
   ANNOTATION_PUSHED_AT,
   ANNOTATION_SOURCE_COMMIT,
   ANNOTATION_SOURCE_PIPELINE,
   ANNOTATION_SOURCE_REPOSITORY,
+  type PushProblem,
 } from '@rocket/plugin-ci-registry-common';
 import type { EntityToStore } from '../database/EntityStore';
 import { canonicalJson, sha256 } from './canonical';
-
-/** Deeper than any real entity, shallow enough for every walker in the catalog. */
-const MAX_DEPTH = 40;
+import { findTreeProblem } from './tree';
 
 /** What the registry or the catalog writes itself; a pushed value is dropped. */
 const MANAGED_ANNOTATIONS = [
@@ -39,6 +37,7 @@ const MANAGED_ANNOTATIONS = [
   ANNOTATION_SOURCE_COMMIT,
   ANNOTATION_SOURCE_PIPELINE,
   ANNOTATION_PUSHED_AT,
+  ANNOTATION_GONE_AT,
 ];
 
 const MANAGED_METADATA = ['uid', 'etag'];
@@ -54,53 +53,20 @@ const KIND_VALIDATORS: Record<string, typeof componentEntityV1alpha1Validator> =
     user: userEntityV1alpha1Validator,
   };
 
-function field(path: (string | number)[]): string {
-  return path.map(String).join('.');
+/** An annotation that some entities must have. */
+export interface RequiredAnnotation {
+  annotation: string;
+  kinds: string[];
+  /** Values of `spec.type`; every one when left out. */
+  types?: string[];
+  severity: PushProblem['severity'];
 }
 
-/**
- * Without recursion: refuses what is too deep, what PostgreSQL cannot store, and
- * placeholders, which the catalog would resolve by fetching an address of the caller's choice.
- */
-function checkTree(root: unknown): void {
-  const open: { value: unknown; path: (string | number)[] }[] = [
-    { value: root, path: [] },
-  ];
-  for (let node = open.pop(); node; node = open.pop()) {
-    const { value, path } = node;
-    if (path.length > MAX_DEPTH) {
-      throw new Error(
-        `${field(path.slice(0, 4))}… is nested deeper than ${MAX_DEPTH} levels`,
-      );
-    }
-    if (typeof value === 'string' && value.includes('\u0000')) {
-      throw new Error(`${field(path)} holds a NUL character`);
-    }
-    if (value && typeof value === 'object') {
-      const keys = Object.keys(value);
-      if (
-        !Array.isArray(value) &&
-        keys.length === 1 &&
-        keys[0].startsWith('$') &&
-        keys[0] !== '$ref'
-      ) {
-        throw new Error(
-          `${field(path)} is a ${
-            keys[0]
-          } placeholder; nothing is fetched for a pushed entity, so put the text itself there`,
-        );
-      }
-      for (const key of keys) {
-        if (key.includes('\u0000')) {
-          throw new Error(`${field(path)} has a key with a NUL character`);
-        }
-        open.push({
-          value: (value as Record<string, unknown>)[key],
-          path: [...path, key],
-        });
-      }
-    }
-  }
+/** An entity without fault, with its place in the request. */
+export interface CheckedEntity extends EntityToStore {
+  entity: Entity;
+  /** For example `entities.3`. */
+  at: string;
 }
 
 function withoutManagedFields(entity: Entity): Entity {
@@ -121,80 +87,196 @@ function withoutManagedFields(entity: Entity): Entity {
   return { ...entity, metadata: metadata as Entity['metadata'] };
 }
 
+/** The field that a message of the catalog's own validators is about, and the message without it. */
+function toProblem(at: string, error: unknown): PushProblem {
+  const text = (error as Error).message;
+  const missing = text.match(/^(\/\S*|<root>) .*missingProperty: (\S+)$/);
+  const schema = text.match(/^(\/\S*|<root>) (.*)$/s);
+  const quoted = text.match(
+    /^"([^"]+)" (is not valid.*?)( To learn more.*)?$/s,
+  );
+  const plain = text.match(/^((?:metadata|labels|annotations|tags)\S*) (.*)$/s);
+  const path = (pointer: string) =>
+    pointer === '<root>' ? '' : pointer.replaceAll('/', '.');
+  let field = at;
+  let message = text;
+  if (missing) {
+    field = `${at}${path(missing[1])}.${missing[2]}`;
+    message = 'must be given';
+  } else if (schema) {
+    field = `${at}${path(schema[1])}`;
+    message = schema[2];
+  } else if (quoted || plain) {
+    const [, name, rest] = (quoted ?? plain) as RegExpMatchArray;
+    const inMetadata = /^(labels|annotations|tags|links)\b/.test(name);
+    field = `${at}.${inMetadata ? 'metadata.' : ''}${name}`;
+    message = rest;
+  }
+  return { field, message, severity: 'error' };
+}
+
 /** Says no, with the field and the reason, to whatever the catalog would later drop in silence. */
 export class EntityValidator {
   readonly #kinds: Map<string, string>;
   readonly #maxEntities: number;
+  readonly #reserved: Set<string>;
+  readonly #required: RequiredAnnotation[];
   readonly #envelope = entityEnvelopeSchemaValidator();
-  readonly #policy = EntityPolicies.allOf([
-    new DefaultNamespaceEntityPolicy(),
+  readonly #namespacePolicy = new DefaultNamespaceEntityPolicy();
+  readonly #policies = [
     new SchemaValidEntityPolicy(),
     new NoForeignRootFieldsEntityPolicy(),
     new FieldFormatEntityPolicy(),
-  ]);
+  ];
 
-  constructor(options: { allowedKinds: string[]; maxEntities: number }) {
+  constructor(options: {
+    allowedKinds: string[];
+    maxEntities: number;
+    reservedNamespaces: string[];
+    requiredAnnotations: RequiredAnnotation[];
+  }) {
     this.#kinds = new Map(
       options.allowedKinds.map(kind => [kind.toLocaleLowerCase('en-US'), kind]),
     );
     this.#maxEntities = options.maxEntities;
+    this.#reserved = new Set(options.reservedNamespaces);
+    this.#required = options.requiredAnnotations;
   }
 
-  /** In the order given. `InputError` names the entity by its place in the request, and the field. */
-  async validate(entities: unknown[]): Promise<EntityToStore[]> {
+  /**
+   * The entities without fault in the order given, and what is wrong with the others. `at` is where the list is in the
+   * request.
+   */
+  async check(
+    entities: unknown[],
+    at = 'entities',
+  ): Promise<{ items: CheckedEntity[]; problems: PushProblem[] }> {
     if (entities.length > this.#maxEntities) {
-      throw new InputError(
-        `entities: ${entities.length} in one request, at most ${
-          this.#maxEntities
-        } are allowed; split the push`,
-      );
+      return {
+        items: [],
+        problems: [
+          {
+            field: at,
+            message: `${entities.length} in one request, at most ${
+              this.#maxEntities
+            } are allowed; split the push`,
+            severity: 'error',
+          },
+        ],
+      };
     }
-    const places = new Map<string, number>();
-    const checked: EntityToStore[] = [];
+    const problems: PushProblem[] = [];
+    const places = new Map<string, string>();
+    const items: CheckedEntity[] = [];
     for (const [index, candidate] of entities.entries()) {
-      const item = await this.#validateOne(candidate, `entities.${index}`);
-      const earlier = places.get(item.entityRef);
+      const place = `${at}.${index}`;
+      const item = await this.#checkOne(candidate, place, problems);
+      const earlier = item && places.get(item.entityRef);
       if (earlier !== undefined) {
-        throw new InputError(
-          `entities.${earlier} and entities.${index} are both ${item.entityRef}; push each entity once`,
-        );
+        problems.push({
+          field: place,
+          message: `is ${item?.entityRef}, as is ${earlier}; push each entity once`,
+          severity: 'error',
+        });
+      } else if (item) {
+        places.set(item.entityRef, place);
+        items.push(item);
       }
-      places.set(item.entityRef, index);
-      checked.push(item);
     }
-    return checked;
+    return { items, problems };
   }
 
-  async #validateOne(candidate: unknown, at: string): Promise<EntityToStore> {
+  async #checkOne(
+    candidate: unknown,
+    at: string,
+    problems: PushProblem[],
+  ): Promise<CheckedEntity | undefined> {
+    const before = problems.length;
+    const wrong = (field: string, message: string) => {
+      problems.push({ field: `${at}${field}`, message, severity: 'error' });
+    };
+    const tree = findTreeProblem(candidate);
+    if (tree) {
+      wrong(tree.path && `.${tree.path}`, tree.message);
+      return undefined;
+    }
     let entity: Entity;
     try {
-      checkTree(candidate);
       this.#envelope(candidate);
-      entity = withoutManagedFields(candidate as Entity);
+      entity = await this.#namespacePolicy.enforce(
+        withoutManagedFields(candidate as Entity),
+      );
     } catch (error) {
-      throw new InputError(`${at}: ${(error as Error).message}`);
+      problems.push(toProblem(at, error));
+      return undefined;
     }
     const kind = entity.kind.toLocaleLowerCase('en-US');
-    const name = `${at} (${stringifyEntityRef(entity)})`;
     if (!this.#kinds.has(kind)) {
-      throw new InputError(
-        `${name}: kind ${entity.kind} may not be pushed; allowed: ${[
+      wrong(
+        '.kind',
+        `kind ${entity.kind} may not be pushed; allowed: ${[
           ...this.#kinds.values(),
         ].join(', ')}`,
       );
+      return undefined;
+    }
+    const namespace = entity.metadata.namespace?.toLocaleLowerCase('en-US');
+    if (namespace && this.#reserved.has(namespace)) {
+      wrong(
+        '.metadata.namespace',
+        `namespace ${entity.metadata.namespace} is reserved; use another one, or leave it out`,
+      );
+    }
+    for (const policy of this.#policies) {
+      try {
+        entity = (await policy.enforce(entity)) ?? entity;
+      } catch (error) {
+        problems.push(toProblem(at, error));
+      }
     }
     try {
-      entity = (await this.#policy.enforce(entity)) ?? entity;
-      const known = await KIND_VALIDATORS[kind]?.check(entity);
-      if (known === false) {
-        throw new Error(
+      if ((await KIND_VALIDATORS[kind]?.check(entity)) === false) {
+        wrong(
+          '.apiVersion',
           `apiVersion ${entity.apiVersion} is not known for kind ${entity.kind}; use backstage.io/v1alpha1`,
         );
       }
     } catch (error) {
-      throw new InputError(`${name}: ${(error as Error).message}`);
+      problems.push(toProblem(at, error));
+    }
+    this.#checkAnnotations(entity, kind, at, problems);
+    if (problems.slice(before).some(({ severity }) => severity === 'error')) {
+      return undefined;
     }
     const json = canonicalJson(entity as unknown as JsonValue);
-    return { entityRef: stringifyEntityRef(entity), json, hash: sha256(json) };
+    return {
+      entityRef: stringifyEntityRef(entity),
+      entity,
+      json,
+      hash: sha256(json),
+      at,
+    };
+  }
+
+  #checkAnnotations(
+    entity: Entity,
+    kind: string,
+    at: string,
+    problems: PushProblem[],
+  ): void {
+    for (const { annotation, kinds, types, severity } of this.#required) {
+      const concerns =
+        kinds.some(name => name.toLocaleLowerCase('en-US') === kind) &&
+        (!types || types.includes(String(entity.spec?.type)));
+      if (concerns && !entity.metadata.annotations?.[annotation]) {
+        problems.push({
+          field: `${at}.metadata.annotations.${annotation}`,
+          message: `must be given for ${entity.kind}${
+            types ? ` of type ${types.join(' or ')}` : ''
+          }`,
+          severity,
+        });
+      }
+    }
   }
 }

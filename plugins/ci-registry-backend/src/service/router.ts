@@ -1,42 +1,22 @@
 import type {
-  AuditorService,
-  BackstageCredentials,
-  BackstageServicePrincipal,
-  BackstageUserPrincipal,
   HttpAuthService,
   PermissionsService,
 } from '@backstage/backend-plugin-api';
-import { parseEntityRef, stringifyEntityRef } from '@backstage/catalog-model';
-import {
-  InputError,
-  NotAllowedError,
-  NotFoundError,
-  ServiceUnavailableError,
-} from '@backstage/errors';
-import {
-  AuthorizeResult,
-  type BasicPermission,
-} from '@backstage/plugin-permission-common';
-import {
-  ciRegistryReadPermission,
-  ciRegistryRegisterPermission,
-  registerRequestSchema,
-} from '@rocket/plugin-ci-registry-common';
-import express from 'express';
+import { NotAllowedError, NotFoundError } from '@backstage/errors';
+import { ciRegistryReadPermission } from '@rocket/plugin-ci-registry-common';
+import type express from 'express';
 import Router from 'express-promise-router';
 import { z } from 'zod';
 import type { CiRegistry } from './CiRegistry';
-
-const MAX_PAGE = 500;
-const RETRY_AFTER_SECONDS = 5;
-
-const limitSchema = (fallback: number) =>
-  z.coerce
-    .number({ error: 'must be a number' })
-    .int('must be a whole number')
-    .min(1, 'must be at least 1')
-    .max(MAX_PAGE, `must be at most ${MAX_PAGE}`)
-    .default(fallback);
+import {
+  MAX_PAGE,
+  createAuthorizer,
+  entityRefOf,
+  errorHandler,
+  limitSchema,
+  parse,
+} from './http';
+import { readJson } from './pushRouter';
 
 const listQuerySchema = z.object({
   limit: limitSchema(100),
@@ -62,59 +42,21 @@ const acknowledgeSchema = z.object({
     .max(MAX_PAGE),
 });
 
-function parse<T>(schema: z.ZodType<T>, value: unknown): T {
-  const result = schema.safeParse(value);
-  if (!result.success) {
-    throw new InputError(
-      result.error.issues
-        .slice(0, 10)
-        .map(issue => `${issue.path.join('.') || 'body'}: ${issue.message}`)
-        .join('; '),
-    );
-  }
-  return result.data;
-}
+/** A claim of `MAX_PAGE` entities with long names. */
+const MAX_ACKNOWLEDGE_BYTES = 1024 * 1024;
 
-/** Connection-level failures: the request was fine and can be sent again. */
-function isDatabaseAway(error: unknown): boolean {
-  const { code, name } = (error ?? {}) as { code?: string; name?: string };
-  return (
-    name === 'KnexTimeoutError' ||
-    /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|57P0[123]|08...|53300|SQLITE_BUSY|SQLITE_FULL|SQLITE_IOERR.*)$/.test(
-      code ?? '',
-    )
-  );
-}
-
-/** Routes of the registry; `src/schema/openapi.yaml` describes them. */
+/** Routes of the registry; `src/schema/*.yaml` describe them. */
 export async function createRouter(options: {
   registry: CiRegistry;
   httpAuth: HttpAuthService;
   permissions: PermissionsService;
-  auditor: AuditorService;
-  maxBodyBytes: number;
   openapi: object;
+  /** Routes of the other parts, in front of the common error handling. */
+  parts: express.Router[];
 }): Promise<express.Router> {
-  const { registry, httpAuth, permissions, auditor } = options;
+  const { registry, httpAuth } = options;
+  const authorize = createAuthorizer(options);
   const router = Router();
-
-  async function authorize(
-    req: express.Request,
-    permission: BasicPermission,
-  ): Promise<
-    BackstageCredentials<BackstageUserPrincipal | BackstageServicePrincipal>
-  > {
-    const credentials = await httpAuth.credentials(req, {
-      allow: ['user', 'service'],
-    });
-    const [decision] = await permissions.authorize([{ permission }], {
-      credentials,
-    });
-    if (decision.result !== AuthorizeResult.ALLOW) {
-      throw new NotAllowedError(`You need the permission ${permission.name}`);
-    }
-    return credentials;
-  }
 
   /** What the catalog has taken over only the catalog can say. */
   async function requireCatalog(req: express.Request): Promise<void> {
@@ -131,37 +73,9 @@ export async function createRouter(options: {
     res.json(options.openapi);
   });
 
-  // Before the body is read: an unknown caller cannot make the server parse megabytes.
-  router.post('/entities', async (req, _res, next) => {
-    await authorize(req, ciRegistryRegisterPermission);
-    next();
-  });
-  router.use(express.json({ limit: options.maxBodyBytes }));
-
-  router.post('/entities', async (req, res) => {
-    const { principal } = await httpAuth.credentials(req, {
-      allow: ['user', 'service'],
-    });
-    const event = await auditor.createEvent({
-      eventId: 'entity-register',
-      severityLevel: 'medium',
-      request: req,
-    });
-    try {
-      const request = parse(registerRequestSchema, req.body);
-      const answer = await registry.register(
-        request,
-        principal.type === 'user' ? principal.userEntityRef : principal.subject,
-      );
-      await event.success({
-        meta: { source: request.source, results: answer.results },
-      });
-      res.json(answer);
-    } catch (error) {
-      await event.fail({ error: error as Error });
-      throw error;
-    }
-  });
+  for (const part of options.parts) {
+    router.use(part);
+  }
 
   router.get('/entities', async (req, res) => {
     await authorize(req, ciRegistryReadPermission);
@@ -170,17 +84,7 @@ export async function createRouter(options: {
 
   router.get('/entities/:kind/:namespace/:name', async (req, res) => {
     await authorize(req, ciRegistryReadPermission);
-    const { kind, namespace, name } = req.params;
-    let entityRef: string;
-    try {
-      entityRef = stringifyEntityRef(
-        parseEntityRef(`${kind}:${namespace}/${name}`),
-      );
-    } catch {
-      throw new InputError(
-        `${kind}:${namespace}/${name} is not an entity reference`,
-      );
-    }
+    const entityRef = entityRefOf(req);
     const found = await registry.get(entityRef);
     if (!found) {
       throw new NotFoundError(`${entityRef} was never pushed`);
@@ -188,41 +92,28 @@ export async function createRouter(options: {
     res.json(found);
   });
 
-  router.post('/changes/claim', async (req, res) => {
-    await requireCatalog(req);
+  const fromCatalog: express.RequestHandler[] = [
+    async (req, _res, next) => {
+      await requireCatalog(req);
+      next();
+    },
+    readJson(MAX_ACKNOWLEDGE_BYTES),
+  ];
+
+  router.post('/changes/claim', ...fromCatalog, async (req, res) => {
     res.json(await registry.claim(parse(claimSchema, req.body).limit));
   });
 
-  router.post('/changes/acknowledge', async (req, res) => {
-    await requireCatalog(req);
+  router.post('/changes/acknowledge', ...fromCatalog, async (req, res) => {
     await registry.acknowledge(parse(acknowledgeSchema, req.body));
     res.status(204).end();
   });
 
-  router.post('/changes/repeat', async (req, res) => {
-    await requireCatalog(req);
+  router.post('/changes/repeat', ...fromCatalog, async (_req, res) => {
     res.json({ queued: await registry.repeatAll() });
   });
 
-  router.use(
-    (
-      error: unknown,
-      _req: express.Request,
-      res: express.Response,
-      next: express.NextFunction,
-    ) => {
-      let failure = error;
-      if (isDatabaseAway(error)) {
-        failure = new ServiceUnavailableError(
-          'The database of the CI registry does not answer; push again in a moment',
-        );
-      }
-      if ((failure as Error)?.name === 'ServiceUnavailableError') {
-        res.setHeader('Retry-After', String(RETRY_AFTER_SECONDS));
-      }
-      next(failure);
-    },
-  );
+  router.use(errorHandler);
 
   return router;
 }

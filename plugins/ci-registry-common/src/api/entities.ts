@@ -5,6 +5,8 @@ export const ANNOTATION_SOURCE_REPOSITORY = 'rocket.internal/source-repository';
 export const ANNOTATION_SOURCE_COMMIT = 'rocket.internal/source-commit';
 export const ANNOTATION_SOURCE_PIPELINE = 'rocket.internal/source-pipeline';
 export const ANNOTATION_PUSHED_AT = 'rocket.internal/pushed-at';
+/** When the repository gave the entity up, ISO 8601; it leaves the catalog after the grace time. */
+export const ANNOTATION_GONE_AT = 'rocket.internal/gone-at';
 
 /** Scheme of locations on Rocket's own Git host: `rocket-git://<repository>/tree/HEAD/<path>`. */
 export const LOCAL_GIT_SCHEME = 'rocket-git:';
@@ -23,7 +25,7 @@ export interface PushSource {
   ancestors?: string[];
   /** Id or URL of the pipeline run or scaffolder task. */
   pipeline?: string;
-  /** When the pipeline ran, ISO 8601; an older push never overwrites a newer one. */
+  /** When the pipeline ran, ISO 8601. */
   time: string;
 }
 
@@ -55,6 +57,14 @@ export interface RegisteredEntity {
   changedBy: PushSource;
   firstPushedAt: string;
   lastPushedAt: string;
+  /** `gone`: its repository gave it up; `removed`: it left the catalog, or is about to. */
+  state: 'active' | 'gone' | 'removed';
+  /** When it was given up, ISO 8601. */
+  goneAt?: string;
+  /** For `gone`: when it leaves the catalog, ISO 8601. */
+  removedAt?: string;
+  /** The registry made it for an API document. */
+  derived: boolean;
   /** True once the catalog took it over. */
   applied: boolean;
 }
@@ -78,6 +88,8 @@ export interface PendingChange {
   /** Counts the changes of this entity, from 1. */
   version: number;
   entity: Entity;
+  /** The catalog is to drop the entity. */
+  removed?: boolean;
   /** The catalog was given this version before; it is repeated after a restart. */
   repeated: boolean;
 }

@@ -1,0 +1,81 @@
+import type { PushSource } from '@rocket/plugin-ci-registry-common';
+import type { Knex } from 'knex';
+import { chunk } from './rows';
+
+/** A commit and the time of the pipeline that pushed it, ms since 1970. */
+export interface OrderedCommit {
+  commit: string;
+  time: number;
+}
+
+export type CommitRow = {
+  repository: string;
+  commit_sha: string;
+  ancestors: string;
+  noted_at: number | string;
+};
+
+/**
+ * True when what `incoming` says is older than what `stored` said, and must not overwrite it:
+ * 1. of two pushes of one commit the one with the earlier pipeline time is older;
+ * 2. of two commits the ancestor is older, as far as the pushes of either named their ancestors, whatever the clocks say;
+ * 3. where no push said how two commits are related, the earlier pipeline time is older;
+ * 4. at equal times the commit with the lower id is older: a choice without meaning, but the same in every order of arrival.
+ */
+export function isOlder(
+  incoming: OrderedCommit,
+  stored: OrderedCommit,
+  isAncestor: (ancestor: string, commit: string) => boolean,
+): boolean {
+  if (incoming.commit !== stored.commit) {
+    if (isAncestor(stored.commit, incoming.commit)) return false;
+    if (isAncestor(incoming.commit, stored.commit)) return true;
+    if (incoming.time === stored.time) return incoming.commit < stored.commit;
+  }
+  return incoming.time < stored.time;
+}
+
+/** Keeps what a push says of its commit's ancestors; what was said first stays, for a commit's ancestors cannot change. */
+export async function noteAncestors(
+  db: Knex,
+  source: PushSource,
+  now: number,
+): Promise<void> {
+  if (!source.ancestors?.length) return;
+  await db<CommitRow>('commits')
+    .insert({
+      repository: source.repository,
+      commit_sha: source.commit,
+      ancestors: source.ancestors.join(' '),
+      noted_at: now,
+    })
+    .onConflict(['repository', 'commit_sha'])
+    .ignore();
+}
+
+/** What is known of the ancestors of the pushed commit and of these others. */
+export async function loadAncestry(
+  db: Knex,
+  source: PushSource,
+  others: Iterable<string>,
+): Promise<(ancestor: string, commit: string) => boolean> {
+  const own = new Set(source.ancestors);
+  // What the push itself says is enough for most; only the rest is read.
+  const open = [...new Set(others)].filter(
+    commit => commit !== source.commit && !own.has(commit),
+  );
+  const known = new Map<string, Set<string>>([[source.commit, own]]);
+  if (open.length) {
+    const wanted = own.size ? open : [...open, source.commit];
+    for (const commits of chunk(wanted)) {
+      const rows = await db<CommitRow>('commits')
+        .where('repository', source.repository)
+        .whereIn('commit_sha', commits)
+        .select('commit_sha', 'ancestors');
+      rows.forEach(row =>
+        known.set(row.commit_sha, new Set(row.ancestors.split(' '))),
+      );
+    }
+  }
+  return (ancestor, commit) => known.get(commit)?.has(ancestor) ?? false;
+}

@@ -1,0 +1,141 @@
+import { isUtf8 } from 'node:buffer';
+import type { AuditorService } from '@backstage/backend-plugin-api';
+import { InputError } from '@backstage/errors';
+import {
+  pushRequestSchema,
+  registerRequestSchema,
+  type PushRequest,
+  type PushResponse,
+  type PusherIdentity,
+  type RegisterResponse,
+} from '@rocket/plugin-ci-registry-common';
+import express from 'express';
+import Router from 'express-promise-router';
+import { parse } from './http';
+import type { PipelineAuthenticator } from './identity/PipelineAuthenticator';
+import type { ParsedPush, PushService } from './PushService';
+import type { RateLimiter } from './RateLimiter';
+
+/** Paths that pipelines call with tokens of their own; these routes authenticate every call themselves. */
+export const PIPELINE_PATHS = ['/pushes', '/validate', '/entities'];
+
+/** Reads JSON; what is not UTF-8 is refused rather than mended. */
+export function readJson(limit: number): express.RequestHandler {
+  return express.json({
+    limit,
+    verify: (_req, _res, body) => {
+      if (!isUtf8(body)) {
+        throw new InputError('body: is not valid UTF-8');
+      }
+    },
+  });
+}
+
+/** `POST /pushes`, `/validate` and `/entities`. */
+export function createPushRouter(options: {
+  service: PushService;
+  authenticator: PipelineAuthenticator;
+  auditor: AuditorService;
+  limiter: RateLimiter;
+  maxBodyBytes: number;
+}): express.Router {
+  const { service, authenticator, auditor, limiter } = options;
+  const router = Router();
+  const identities = new WeakMap<express.Request, PusherIdentity>();
+
+  /** Before the body is read: an unknown caller cannot make the server parse megabytes. */
+  const authenticate: express.RequestHandler = async (req, _res, next) => {
+    identities.set(req, await authenticator.authenticate(req));
+    next();
+  };
+  const before = [authenticate, readJson(options.maxBodyBytes)];
+
+  function callerOf(req: express.Request): PusherIdentity {
+    const identity = identities.get(req);
+    if (!identity) throw new Error('The caller was not authenticated');
+    return identity;
+  }
+
+  function limit(identity: PusherIdentity, { source }: ParsedPush): void {
+    limiter.take(
+      `${identity.issuer ?? identity.type} ${identity.subject} ${
+        source.repository
+      }`,
+      `${identity.subject} for ${source.repository}`,
+    );
+  }
+
+  async function push(
+    req: express.Request,
+    request: ParsedPush,
+  ): Promise<PushResponse> {
+    const identity = callerOf(req);
+    limit(identity, request);
+    return authenticator.withPermit(identity, request as PushRequest, permit =>
+      service.push(request, identity, permit),
+    );
+  }
+
+  /** One audit event for each push; who it was is part of the decision, which the authenticator keeps. */
+  async function audited<T>(
+    request: ParsedPush,
+    work: () => Promise<T>,
+    summary: (answer: T) => object,
+  ): Promise<T> {
+    const event = await auditor.createEvent({
+      eventId: 'entity-register',
+      severityLevel: 'medium',
+    });
+    const source = { ...request.source, ancestors: undefined };
+    try {
+      const answer = await work();
+      await event.success({
+        meta: JSON.parse(JSON.stringify({ source, ...summary(answer) })),
+      });
+      return answer;
+    } catch (error) {
+      await event.fail({
+        error: error as Error,
+        meta: JSON.parse(JSON.stringify({ source })),
+      });
+      throw error;
+    }
+  }
+
+  router.post('/pushes', ...before, async (req, res) => {
+    const request = parse(pushRequestSchema, req.body);
+    res.json(
+      await audited(
+        request,
+        () => push(req, request),
+        ({ warnings, documents, ...answer }) => ({
+          ...answer,
+          documents: documents.map(({ api, outcome }) => ({ api, outcome })),
+        }),
+      ),
+    );
+  });
+
+  router.post('/entities', ...before, async (req, res) => {
+    const request = parse(registerRequestSchema, req.body);
+    const { entities } = await audited(
+      request,
+      () => push(req, request),
+      answer => ({ entities: answer.entities }),
+    );
+    const answer: RegisterResponse = { results: entities };
+    res.json(answer);
+  });
+
+  router.post('/validate', ...before, async (req, res) => {
+    const identity = callerOf(req);
+    const request = parse(pushRequestSchema, req.body);
+    limit(identity, request);
+    await authenticator.authorizePush(identity, request as PushRequest, {
+      validate: true,
+    });
+    res.json(await service.validate(request, identity));
+  });
+
+  return router;
+}
