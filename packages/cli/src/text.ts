@@ -2,7 +2,7 @@
 export function oneLine(text: string, max: number): string | undefined {
   const clean = text
     // eslint-disable-next-line no-control-regex
-    .replace(/[\u0000-\u001f\u007f]+/g, ' ')
+    .replace(/[\u0000-\u0020\u007f]+/g, ' ')
     .trim()
     .slice(0, max)
     .replace(
