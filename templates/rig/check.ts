@@ -1,7 +1,8 @@
 /**
  * Checks the golden templates: lint of each template.yaml, every rendering of every option set (hostile values too) against its
  * snapshot, a dry run through the real scaffolder, pins and permissions; then one rendering of each template is installed, linted,
- * type-checked, tested, started and put through the conformance suite. Broken copies must be red. Ends with `N passed, N failed`.
+ * type-checked, tested, started and put through the conformance suite; then both services together, with tokens and a broker. Broken
+ * copies must be red. Ends with `N passed, N failed`, after what this machine could not try.
  *
  * node --require @backstage/cli/config/nodeTransform.cjs templates/rig/check.ts [--quick] [--update] [--keep DIR] [--template NAME]
  *
@@ -15,8 +16,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { startScaffolder } from './backend';
-import { buildAndRun } from './build';
+import { buildAndRun, kindOf } from './build';
 import { contractDrift } from './contracts';
+import { runPair } from './pair';
 import { render } from './render';
 import { Report } from './report';
 import { selfTest } from './selfTest';
@@ -54,12 +56,17 @@ async function main(report: Report): Promise<void> {
   // As root, the PostgreSQL of the tests runs as another user, who has to get in.
   chmodSync(work, 0o755);
   try {
+    const built: Record<string, string> = {};
     for (const template of templateNames(root)) {
       if (args.template && template !== args.template) continue;
       const out = path.join(path.resolve(args.keep ?? work), template);
       if (args.keep || !args.quick) await render(template, out, {}, root);
-      if (!args.quick) await buildAndRun(report, template, out);
+      if (!args.quick && (await buildAndRun(report, template, out)))
+        built[kindOf(template)] = out;
     }
+    const { transaction, authorization } = built;
+    if (transaction && authorization)
+      await runPair(report, { transaction, authorization });
   } finally {
     for (const folder of [work, root])
       rmSync(folder, { recursive: true, force: true });
@@ -73,7 +80,9 @@ main(report)
     process.stderr.write(`${error.stack ?? error}\n`);
   })
   .finally(() => {
-    const { passed, failures } = report;
+    const { passed, failures, omitted } = report;
+    for (const { name, reason } of omitted)
+      process.stdout.write(`NOT RUN: ${name}: ${reason}\n`);
     process.stdout.write(`${passed} passed, ${failures.length} failed\n`);
     // The scaffolder's own timers would keep the process for a while.
     process.exit(failures.length > 0 ? 1 : 0);

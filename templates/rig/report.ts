@@ -5,6 +5,8 @@ export class Report {
   passed = 0;
   /** Name and reason of each failed check. */
   readonly failures: { name: string; reason: string }[] = [];
+  /** Name of what this machine could not try, and why. */
+  readonly omitted: { name: string; reason: string }[] = [];
   readonly #write: (text: string) => void;
 
   constructor(write: (text: string) => void = () => {}) {
@@ -24,6 +26,12 @@ export class Report {
       this.#write(`FAIL ${name}\n     ${reason.split('\n').join('\n     ')}\n`);
       return false;
     }
+  }
+
+  /** Says, now and at the end, that something was not tried. */
+  notRun(name: string, reason: string): void {
+    this.omitted.push({ name, reason });
+    this.#write(`NOT RUN ${name}\n     ${reason}\n`);
   }
 
   note(text: string): void {

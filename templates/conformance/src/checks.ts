@@ -18,6 +18,8 @@ export type Settings = {
   shrink: boolean;
   /** A valid token without any scope. */
   tokenWithoutScope?: string;
+  /** A valid token of another client, with all scopes. */
+  tokenOfAnother?: string;
   /** Whether the suite itself carries events between the two services; otherwise a broker has to. */
   relay: boolean;
   /** Process of the service; it is told to stop by the last check. */

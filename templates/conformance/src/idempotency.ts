@@ -46,11 +46,18 @@ function reversed(value: unknown): unknown {
 /** Missing key, replay, mismatch, concurrent duplicates, keys that are too old: for each operation that decides something. */
 export function idempotencyChecks(decisions: Decision[]): Check[] {
   const each =
-    (run: (client: Client, decision: Decision) => Promise<void>) =>
-    async ({ client }: Context) => {
+    (
+      run: (
+        client: Client,
+        decision: Decision,
+        context: Context,
+      ) => Promise<void>,
+    ) =>
+    async (context: Context) => {
+      const { client } = context;
       for (const decision of decisions) {
         try {
-          await run(client, decision);
+          await run(client, decision, context);
         } catch (error: any) {
           error.message = `${decision.operation}: ${error.message}`;
           throw error;
@@ -178,11 +185,11 @@ export function idempotencyChecks(decisions: Decision[]): Check[] {
     ),
 
     'keeps the keys of two clients apart': {
-      skip: ({ client }) =>
-        client.token === undefined
+      skip: ({ client, settings }) =>
+        client.token === undefined || settings.tokenOfAnother
           ? undefined
-          : 'the client is named by the token',
-      run: each(async (client, decision) => {
+          : 'the client is named by the token: set TOKEN_OF_ANOTHER',
+      run: each(async (client, decision, { settings }) => {
         const one = await decision.prepare(client);
         const two = await decision.prepare(client);
         const key = newKey();
@@ -192,6 +199,7 @@ export function idempotencyChecks(decisions: Decision[]): Check[] {
           body: two.body,
           key,
           client: `${client.clientId}-two`,
+          ...(settings.tokenOfAnother && { token: settings.tokenOfAnother }),
         });
         await effective(one.effects, 1);
         await effective(two.effects, 1);

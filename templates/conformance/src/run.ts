@@ -62,6 +62,7 @@ export function readSettings(env: Environment): {
       histories: whole('HISTORIES', 12, 10_000),
       shrink: env.SHRINK !== '0',
       tokenWithoutScope: env.TOKEN_WITHOUT_SCOPE || undefined,
+      tokenOfAnother: env.TOKEN_OF_ANOTHER || undefined,
       relay: env.RELAY !== 'broker',
       processId: whole('PROCESS_ID', 0, 0x7fffffff) || undefined,
       patience: whole('PATIENCE_MS', 45_000, 3_600_000),

@@ -3,7 +3,7 @@ import { group } from '../checks';
 import type { Client } from '../client';
 import { approved, message, spender, usd } from '../authorization/desk';
 import { equal, eventually, must } from '../expect';
-import { all, balance, wallet } from './ledger';
+import { all, balance, transfer, wallet } from './ledger';
 
 /** The event that the authorization service tells of a capture, made from what its API shows. */
 function capturedEvent(
@@ -76,8 +76,10 @@ export const captureChecks = group('captures in the ledger', {
     skip: ({ other }) =>
       other ? undefined : 'needs both services: set AUTHORIZATION_BASE_URL',
     run: async ({ client, other, settings }) => {
-      const { wallet: ledgerAccountId } = await wallet(client, 10_000n);
+      // In this order: a service hears of balances from when it knows the account.
+      const { cash, wallet: ledgerAccountId } = await wallet(client, 0n);
       const who = await spender(other!, { funds: '0', ledgerAccountId });
+      await transfer(client, cash, ledgerAccountId, 10_000n);
       const tellTheBalance = async () => {
         if (!settings.relay) return;
         const now = await balance(client, ledgerAccountId);

@@ -1,45 +1,8 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { base64url, exportJWK, generateKeyPair, SignJWT, UnsecuredJWT, type CryptoKey, type JWK } from 'jose';
+import { base64url, generateKeyPair, SignJWT, UnsecuredJWT, type CryptoKey } from 'jose';
 import { startApp, type TestApp } from '../support/app.ts';
+import { Issuer, signToken, tokenClaims as claims } from '../support/issuer.ts';
 import { sample } from '../support/sample.ts';
-
-const ISSUER = 'https://issuer.example/';
-const AUDIENCE = 'ledger';
-
-/** An issuer of tokens of our own, with the keys that it publishes. */
-class Issuer {
-  readonly keys: JWK[] = [];
-  readonly #server: Server;
-  reads = 0;
-  broken = false;
-
-  constructor() {
-    this.#server = createServer((_request, response) => {
-      this.reads += 1;
-      if (this.broken) return response.writeHead(500).end();
-      response.setHeader('content-type', 'application/json');
-      return response.end(JSON.stringify({ keys: this.keys }));
-    });
-  }
-
-  async start(): Promise<string> {
-    await new Promise<void>(resolve => this.#server.listen(0, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/keys`;
-  }
-
-  async key(alg: string, kid: string): Promise<CryptoKey> {
-    const { privateKey, publicKey } = await generateKeyPair(alg);
-    this.keys.push({ ...(await exportJWK(publicKey)), kid, alg, use: 'sig' });
-    return privateKey;
-  }
-
-  close(): Promise<void> {
-    this.#server.closeAllConnections();
-    return new Promise(resolve => this.#server.close(() => resolve()));
-  }
-}
 
 const issuer = new Issuer();
 let app: TestApp;
@@ -50,7 +13,7 @@ beforeAll(async () => {
   rsa = await issuer.key('RS256', 'rsa');
   // The issuer has it, the service does not allow it.
   strange = await issuer.key('RS512', 'strange');
-  env = { AUTH_MODE: 'jwt', AUTH_ISSUER: ISSUER, AUTH_AUDIENCE: AUDIENCE, AUTH_JWKS_URL: await issuer.start() };
+  env = await issuer.start();
   app = await startApp(sample(), env);
 });
 afterAll(async () => {
@@ -58,17 +21,8 @@ afterAll(async () => {
   await issuer.close();
 });
 
-type Claims = Record<string, unknown>;
 const now = () => Math.floor(Date.now() / 1_000);
-
-function claims(changes: Claims = {}): Claims {
-  const scope = 'transactions:read transactions:write';
-  return { iss: ISSUER, aud: AUDIENCE, sub: 'user-1', client_id: 'wallet', scope, exp: now() + 60, ...changes };
-}
-
-function sign(changes: Claims = {}, key = rsa, header = { alg: 'RS256', kid: 'rsa' }): Promise<string> {
-  return new SignJWT(claims(changes)).setProtectedHeader(header).sign(key);
-}
+const sign = (changes = {}, key = rsa, header?: { alg: string; kid: string }) => signToken(key, changes, header);
 
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const read = (token: string) => app.get('/v1/things', bearer(token));
