@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import type { CriticalPathObjective } from './kind';
-import { fromOpenSlo, toOpenSlo } from './openslo';
+import type { CriticalPathObjective } from '../kind';
+import { fromOpenSlo, toOpenSlo } from '.';
 
 const PATH = { namespace: 'default', name: 'posting' };
 const REF = 'criticalpath:default/posting';

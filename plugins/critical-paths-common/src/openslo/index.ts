@@ -1,0 +1,3 @@
+export { OPENSLO_API_VERSION, type OpenSloDocument } from './documents';
+export * from './toOpenSlo';
+export * from './fromOpenSlo';
