@@ -1,3 +1,4 @@
+import type { SchedulerServiceTaskScheduleDefinitionConfig } from '@backstage/backend-plugin-api';
 import type { HumanDuration } from '@backstage/types';
 
 export interface Config {
@@ -54,5 +55,33 @@ export interface Config {
      * The newest change of an entity stays. Default: 365.
      */
     historyRetentionDays?: number;
+    /** Builds and deployments. */
+    delivery?: {
+      /**
+       * Environments that serve users: their deployments are marked on the critical paths.
+       * Default: production, local (the runtime of this portal).
+       */
+      liveEnvironments?: string[];
+      /** How long builds and deployments are kept; what runs is kept longer. Default: 400 days. */
+      retention?: HumanDuration | string;
+    };
+    /** DORA metrics (DevOps Research and Assessment). */
+    dora?: {
+      /** The environment that they are about, unless another one is asked for. Default: production. */
+      environment?: string;
+      /** Goal for the time from a commit to its deployment. Default: 45 minutes. */
+      leadTimeGoal?: HumanDuration | string;
+    };
+    /** Whether what is registered is still true. */
+    freshness?: {
+      /** When it is looked at. Default: every 2 minutes. */
+      schedule?: SchedulerServiceTaskScheduleDefinitionConfig;
+      /** An entity whose last push is longer ago is stale. Default: 30 days. */
+      maxAge?: HumanDuration | string;
+      /** A component that gave no sign of life for so long does not run. Default: 1 day. */
+      notRunningAfter?: HumanDuration | string;
+      /** Entity refs of those who hear of what has no owner. Default: nobody. */
+      recipients?: string[];
+    };
   };
 }

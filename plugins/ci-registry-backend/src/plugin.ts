@@ -4,8 +4,15 @@ import {
 } from '@backstage/backend-plugin-api';
 import { catalogServiceRef } from '@backstage/plugin-catalog-node';
 import { eventsServiceRef } from '@backstage/plugin-events-node';
+import { notificationService } from '@backstage/plugin-notifications-node';
 import { ciRegistryPermissions } from '@rocket/plugin-ci-registry-common';
-import { readinessServiceRef } from '@rocket/plugin-ci-registry-node';
+import {
+  readinessServiceRef,
+  runningComponentsExtensionPoint,
+  type RunningComponentsProvider,
+} from '@rocket/plugin-ci-registry-node';
+import { criticalPathsServiceRef } from '@rocket/plugin-critical-paths-node';
+import { provisioningServiceRef } from '@rocket/plugin-provisioning-node';
 import { DatabaseEntityStore } from './database/DatabaseEntityStore';
 import type { PushParts } from './database/PushPart';
 import { EntityHistory } from './database/history';
@@ -16,6 +23,8 @@ import { EntityValidator } from './service/EntityValidator';
 import { PushService } from './service/PushService';
 import { RateLimiter } from './service/RateLimiter';
 import { readCiRegistryConfig } from './service/config';
+import { setUpDelivery } from './service/delivery/setUpDelivery';
+import { setUpFreshness } from './service/freshness/setUpFreshness';
 import { createHistoryRouter } from './service/historyRouter';
 import { scheduleHousekeeping } from './service/housekeeping';
 import { DatabaseIdentityStore } from './service/identity/DatabaseIdentityStore';
@@ -30,19 +39,33 @@ import { createRouter } from './service/router';
 export const ciRegistryPlugin = createBackendPlugin({
   pluginId: 'ci-registry',
   register(env) {
+    const providers = new Map<string, RunningComponentsProvider>();
+    env.registerExtensionPoint(runningComponentsExtensionPoint, {
+      addProvider(provider) {
+        if (providers.has(provider.id)) {
+          throw new Error(
+            `There is a provider of running components "${provider.id}" already`,
+          );
+        }
+        providers.set(provider.id, provider);
+      },
+    });
     env.registerInit({
       deps: {
         auditor: coreServices.auditor,
         auth: coreServices.auth,
         catalog: catalogServiceRef,
         config: coreServices.rootConfig,
+        criticalPaths: criticalPathsServiceRef,
         database: coreServices.database,
         events: eventsServiceRef,
         httpAuth: coreServices.httpAuth,
         httpRouter: coreServices.httpRouter,
         logger: coreServices.logger,
+        notifications: notificationService,
         permissions: coreServices.permissions,
         permissionsRegistry: coreServices.permissionsRegistry,
+        provisioning: provisioningServiceRef,
         readiness: readinessServiceRef,
         scheduler: coreServices.scheduler,
       },
@@ -59,7 +82,14 @@ export const ciRegistryPlugin = createBackendPlugin({
           store: identityStore,
         });
         const history = new EntityHistory(db);
-        const parts: PushParts = {};
+        const delivery = await setUpDelivery(deps);
+        const freshness = await setUpFreshness({
+          ...deps,
+          entities: store,
+          graceMs: settings.graceMs,
+          providers,
+        });
+        const parts: PushParts = { delivery: delivery.writer };
         const service = new PushService({
           ...deps,
           store,
@@ -93,6 +123,8 @@ export const ciRegistryPlugin = createBackendPlugin({
                 maxBodyBytes: settings.maxBodyBytes,
               }),
               createHistoryRouter({ ...deps, history }),
+              delivery.router,
+              freshness.router,
               createDecisionsRouter({ ...deps, store: identityStore }),
             ],
           }),

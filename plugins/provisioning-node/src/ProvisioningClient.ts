@@ -84,6 +84,15 @@ export class ProvisioningClient implements ProvisioningService {
     return this.#call<ServiceStatus>('POST', '/services', options, request);
   }
 
+  async listServices(options: Options) {
+    const { items } = await this.#call<{ items: ServiceStatus[] }>(
+      'GET',
+      '/services',
+      options,
+    );
+    return items;
+  }
+
   getService(name: string, options: Options) {
     return this.#call<ServiceStatus>(
       'GET',

@@ -43,6 +43,10 @@ export interface ProvisioningService {
     request: DeployRequest,
     options: { credentials: BackstageCredentials },
   ): Promise<ServiceStatus>;
+  /** Every service of the runtimes, by name. */
+  listServices(options: {
+    credentials: BackstageCredentials;
+  }): Promise<ServiceStatus[]>;
   getService(
     name: string,
     options: { credentials: BackstageCredentials },

@@ -1,4 +1,6 @@
 import type express from 'express';
+import { createDeliveryRouter } from './delivery/router';
+import { createFreshnessRouter } from './freshness/router';
 import { createHistoryRouter } from './historyRouter';
 import { createDecisionsRouter } from './identity/decisionsRouter';
 import { loadOpenApi } from './openapi';
@@ -27,6 +29,8 @@ async function routes(): Promise<string[]> {
       createPushRouter(nothing),
       createHistoryRouter(nothing),
       createDecisionsRouter(nothing),
+      createDeliveryRouter(nothing),
+      createFreshnessRouter(nothing),
     ],
   });
   return [...new Set(routesOf(stack))].sort();

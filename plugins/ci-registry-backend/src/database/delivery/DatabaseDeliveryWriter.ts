@@ -169,6 +169,7 @@ export class DatabaseDeliveryWriter implements DeliveryWriter {
       (
         await tx('entities')
           .whereIn('entity_ref', components)
+          .whereNot('state', 'removed')
           .select('entity_ref', 'repository')
       ).map(row => [row.entity_ref, row.repository]),
     );

@@ -289,18 +289,20 @@ export class DoraService {
     credentials: BackstageCredentials,
   ): Promise<Entity[]> {
     const found: Entity[] = [];
-    let cursor: string | undefined;
-    do {
-      const options = { ...(fields.length > 0 ? { fields } : {}), limit: PAGE };
-      const page = await catalogAnswers(() =>
+    const options = { ...(fields.length > 0 ? { fields } : {}), limit: PAGE };
+    const ask = (cursor: string | undefined) =>
+      catalogAnswers(() =>
         this.#catalog.queryEntities(
           cursor ? { ...options, cursor } : { ...options, filter },
           { credentials },
         ),
       );
+    let page = await ask(undefined);
+    found.push(...page.items);
+    while (page.pageInfo.nextCursor) {
+      page = await ask(page.pageInfo.nextCursor);
       found.push(...page.items);
-      cursor = page.pageInfo.nextCursor;
-    } while (cursor);
+    }
     return found;
   }
 }

@@ -237,7 +237,8 @@ describe('the routes', () => {
       permissions.authorize.mockResolvedValue([
         { result: AuthorizeResult.DENY },
       ]);
-      await request(app).get(path).expect(403);
+      const { body } = await request(app).get(path).expect(403);
+      expect(body.error.message).toContain('ci-registry.entity.read');
     },
   );
 

@@ -1,10 +1,8 @@
 import type {
-  BackstageCredentials,
   HttpAuthService,
   PermissionsService,
 } from '@backstage/backend-plugin-api';
-import { InputError, NotAllowedError, NotFoundError } from '@backstage/errors';
-import { AuthorizeResult } from '@backstage/plugin-permission-common';
+import { InputError, NotFoundError } from '@backstage/errors';
 import {
   ciRegistryReadPermission,
   commitSchema,
@@ -19,17 +17,13 @@ import type {
   DeliveryStore,
   PagePosition,
 } from '../../database/delivery/DeliveryStore';
+import { createAuthorizer, limitSchema } from '../http';
 import type { DoraService } from './DoraService';
 import type { VersionService } from './VersionService';
 
 /** Limits and cursor of a page. */
 export const pageQuery = {
-  limit: z.coerce
-    .number({ error: 'must be a number' })
-    .int('must be a whole number')
-    .min(1, 'must be at least 1')
-    .max(500, 'must be at most 500')
-    .default(50),
+  limit: limitSchema(50),
   cursor: z
     .string()
     .max(2000)
@@ -144,28 +138,6 @@ function fromCursor(
   throw new InputError('cursor: must be a nextCursor of an earlier answer');
 }
 
-/** Lets in users and plugins that may read what was pushed. */
-export function createReaderCheck(options: {
-  httpAuth: HttpAuthService;
-  permissions: PermissionsService;
-}): (req: express.Request) => Promise<BackstageCredentials> {
-  return async req => {
-    const credentials = await options.httpAuth.credentials(req, {
-      allow: ['user', 'service'],
-    });
-    const [decision] = await options.permissions.authorize(
-      [{ permission: ciRegistryReadPermission }],
-      { credentials },
-    );
-    if (decision.result !== AuthorizeResult.ALLOW) {
-      throw new NotAllowedError(
-        `You need the permission ${ciRegistryReadPermission.name}`,
-      );
-    }
-    return credentials;
-  };
-}
-
 /** What was built and deployed, what runs, and the DORA metrics; `src/schema/openapi.yaml` describes it. */
 export function createDeliveryRouter(options: {
   store: DeliveryStore;
@@ -175,11 +147,11 @@ export function createDeliveryRouter(options: {
   permissions: PermissionsService;
 }): express.Router {
   const { store, versions, dora } = options;
-  const checkReader = createReaderCheck(options);
+  const authorize = createAuthorizer(options);
   const router = Router();
 
   router.get('/builds', async (req, res) => {
-    await checkReader(req);
+    await authorize(req, ciRegistryReadPermission);
     const { cursor, ...query } = parseQuery(buildsQuery, req.query);
     const { items, next } = await store.listBuilds({
       ...query,
@@ -190,7 +162,7 @@ export function createDeliveryRouter(options: {
   });
 
   router.get('/builds/:id', async (req, res) => {
-    await checkReader(req);
+    await authorize(req, ciRegistryReadPermission);
     const build = await store.getBuild(req.params.id);
     if (!build) {
       throw new NotFoundError(`There is no build ${req.params.id}`);
@@ -199,7 +171,7 @@ export function createDeliveryRouter(options: {
   });
 
   router.get('/deployments', async (req, res) => {
-    await checkReader(req);
+    await authorize(req, ciRegistryReadPermission);
     const { cursor, ...query } = parseQuery(deploymentsQuery, req.query);
     const { items, next } = await store.listDeployments({
       ...query,
@@ -210,7 +182,7 @@ export function createDeliveryRouter(options: {
   });
 
   router.get('/versions', async (req, res) => {
-    const credentials = await checkReader(req);
+    const credentials = await authorize(req, ciRegistryReadPermission);
     const { component, system } = parseQuery(versionsQuery, req.query);
     res.json(
       component
@@ -220,7 +192,7 @@ export function createDeliveryRouter(options: {
   });
 
   router.get('/dora', async (req, res) => {
-    const credentials = await checkReader(req);
+    const credentials = await authorize(req, ciRegistryReadPermission);
     res.json(await dora.dora(parseQuery(doraQuery, req.query), credentials));
   });
 
