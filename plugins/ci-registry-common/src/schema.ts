@@ -87,10 +87,12 @@ export const pushRequestSchema = z
     builds: reports(buildReportSchema),
     deployments: reports(deploymentReportSchema),
     documents: reports(apiDocumentReportSchema),
+    final: z.enum(['job', 'run'], { error: 'must be job or run' }).optional(),
   })
   .refine(
     request =>
       request.complete === true ||
+      request.final !== undefined ||
       [
         request.entities,
         request.removed,

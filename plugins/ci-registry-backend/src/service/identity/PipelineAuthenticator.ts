@@ -254,15 +254,16 @@ export class PipelineAuthenticator {
       validate ? undefined : request,
       [...wanted.entities, ...wanted.subjects].map(({ ref }) => ref),
     );
-    let first: NotPermitted | undefined;
+    const refusals: NotPermitted[] = [];
     for (const rule of rules) {
       const refused =
         checkRule(rule, facts, wanted) ??
         checkHolders(rule, repository, wanted, seen.holders);
       if (!refused) return { rule, seen };
-      first ??= refused;
+      refusals.push(refused);
     }
-    throw first!;
+    const [first] = refusals;
+    throw first;
   }
 
   #checkStaticScope(

@@ -96,7 +96,13 @@ export class TokenVerifier {
       );
     }
     const iss = this.claimedIssuer(token);
-    const issuer = iss === undefined ? undefined : this.#issuers.get(iss);
+    if (iss === undefined) {
+      throw new NotAuthenticated(
+        'malformed-token',
+        'The token is not a JSON Web Token that names its issuer (iss)',
+      );
+    }
+    const issuer = this.#issuers.get(iss);
     if (!issuer) {
       throw new NotAuthenticated(
         'unknown-issuer',

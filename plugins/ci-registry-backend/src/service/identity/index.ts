@@ -1,5 +1,0 @@
-export {
-  PipelineAuthenticator,
-  type PushPermit,
-} from './PipelineAuthenticator';
-export { createPipelineIdentity, PIPELINE_PATHS } from './wiring';
