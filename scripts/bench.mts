@@ -4,11 +4,13 @@
  */
 import { board } from './bench/board/board.mts';
 import { ledger } from './bench/ledger/ledger.mts';
+import { register } from './bench/register/register.mts';
 import { Failure, printFailure } from './lib/console.mts';
 
 const BENCHES: Record<string, () => Promise<{ ok: boolean }>> = {
   board,
   ledger,
+  register,
 };
 
 async function main() {

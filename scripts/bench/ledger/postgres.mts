@@ -71,6 +71,11 @@ export class BenchPostgres {
     return `postgresql://postgres@127.0.0.1:${this.port}/postgres`;
   }
 
+  /** Process of the server, the parent of all its back ends. */
+  get pid(): number {
+    return this.#server?.pid ?? NaN;
+  }
+
   get version(): string {
     return execFileSync(join(this.programs, 'postgres'), ['--version'], {
       encoding: 'utf8',
