@@ -7,6 +7,7 @@ import {
   resolvePackagePath,
 } from '@backstage/backend-plugin-api';
 import { catalogServiceRef } from '@backstage/plugin-catalog-node';
+import { ciRegistryServiceRef } from '@rocket/plugin-ci-registry-node';
 import { provisioningPermissions } from '@rocket/plugin-provisioning-common';
 import {
   provisioningRuntimesExtensionPoint,
@@ -22,6 +23,7 @@ import { EmbeddedPostgres, ExternalPostgres } from './local/PostgresServer';
 import { Access } from './service/Access';
 import { DatabaseRepositoryStore } from './service/DatabaseRepositoryStore';
 import { DatabaseServiceStore } from './service/DatabaseServiceStore';
+import { DeploymentReports } from './service/DeploymentReports';
 import { RepositoryService } from './service/RepositoryService';
 import { createRouter } from './service/router';
 import { ServiceManager } from './service/ServiceManager';
@@ -53,6 +55,8 @@ export const provisioningPlugin = createBackendPlugin({
         logger: coreServices.logger,
         permissions: coreServices.permissions,
         permissionsRegistry: coreServices.permissionsRegistry,
+        registry: ciRegistryServiceRef,
+        scheduler: coreServices.scheduler,
         userInfo: coreServices.userInfo,
       },
       async init(deps) {
@@ -90,7 +94,9 @@ export const provisioningPlugin = createBackendPlugin({
             }),
           );
         }
+        const reports = new DeploymentReports({ ...deps, db, host });
         const manager = new ServiceManager({
+          listener: reports,
           store: services,
           repositories: store,
           host,
@@ -108,6 +114,14 @@ export const provisioningPlugin = createBackendPlugin({
         await host.prepare();
         deps.lifecycle.addShutdownHook(() => manager.shutdown());
         await manager.resume();
+        await deps.scheduler.scheduleTask({
+          id: 'provisioning-deployment-reports',
+          scope: 'local',
+          frequency: { seconds: 30 },
+          timeout: { minutes: 5 },
+          initialDelay: { seconds: 10 },
+          fn: () => reports.send(),
+        });
 
         deps.permissionsRegistry.addPermissions(provisioningPermissions);
         // Git clients speak Basic; GitAccess checks each of these requests.

@@ -10,6 +10,22 @@ export const DEFAULT_BRANCH = 'main';
 /** A branch, tag or SHA that Git cannot take for an option or a range. */
 const REF_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$/;
 
+/** One commit of a repository. */
+export interface GitCommit {
+  sha: string;
+  /** When it was committed, ISO 8601. */
+  time: string;
+  author?: string;
+  /** First line of its message. */
+  subject?: string;
+}
+
+function oneLine(text: string | undefined, max: number): string | undefined {
+  // eslint-disable-next-line no-control-regex
+  const line = text?.replace(/[\u0000-\u001f\u007f]+/g, ' ').trim();
+  return line ? [...line].slice(0, max).join('') : undefined;
+}
+
 /** Bare repositories in one directory, named `<name>.git`. */
 export class GitHost {
   readonly root: string;
@@ -93,6 +109,43 @@ export class GitHost {
         `The repository '${name}' has no branch, tag or commit '${ref}'`,
       );
     }
+  }
+
+  /** Commits that `commit` has and `after` has not, the newest first; all of them when `after` is unknown. */
+  async log(
+    name: string,
+    commit: string,
+    options: { after?: string; limit: number },
+  ): Promise<GitCommit[]> {
+    const directory = await this.#get(name);
+    const list = (...range: string[]) =>
+      git([
+        `--git-dir=${directory}`,
+        'log',
+        `--max-count=${options.limit}`,
+        '--format=%H%x1f%cI%x1f%an%x1f%s',
+        '--end-of-options',
+        ...range,
+      ]);
+    const { after } = options;
+    const text = await list(commit, ...(after ? [`^${after}`] : [])).catch(
+      error => {
+        if (!after) throw error;
+        return list(commit);
+      },
+    );
+    return text
+      .split('\n')
+      .filter(Boolean)
+      .map(row => {
+        const [sha, time, author, subject] = row.split('\x1f');
+        return {
+          sha,
+          time,
+          author: oneLine(author, 200),
+          subject: oneLine(subject, 500),
+        };
+      });
   }
 
   /** Writes a commit's files into an existing, empty directory. */

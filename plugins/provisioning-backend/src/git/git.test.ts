@@ -14,6 +14,7 @@ import {
   startBackend,
   type TestBackend,
 } from '../__testUtils__/backend';
+import { GitHost } from './GitHost';
 
 jest.setTimeout(60_000);
 
@@ -106,6 +107,24 @@ describe('the Git host', () => {
     await runGit(['pull', '-q'], join(work, 'clone'));
     const { stdout } = await runGit(['rev-parse', 'HEAD'], join(work, 'clone'));
     expect(stdout.trim()).toBe(sha);
+  });
+
+  it('lists what a commit brought', async () => {
+    const first = await pushFiles(backend, 'other-api', { 'a.txt': 'a' });
+    const second = await pushFiles(backend, 'other-api', { 'a.txt': 'b' });
+    const host = new GitHost(join(dataDir, 'git'));
+    const all = await host.log('other-api', second, { limit: 10 });
+    expect(all.map(({ sha }) => sha)).toEqual([second, first]);
+    expect(all[0]).toMatchObject({ author: 'Test', subject: 'change' });
+    expect(Date.parse(all[0].time)).toBeGreaterThan(0);
+    const shas = async (after: string) =>
+      (await host.log('other-api', second, { after, limit: 10 })).map(
+        ({ sha }) => sha,
+      );
+    expect(await shas(first)).toEqual([second]);
+    expect(await shas(second)).toEqual([]);
+    // Of a commit that is not there any more nothing is known: then it is all of them.
+    expect(await shas('c'.repeat(40))).toEqual([second, first]);
   });
 
   it('streams a push that is larger than any parser takes', async () => {

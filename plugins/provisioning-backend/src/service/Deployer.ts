@@ -13,6 +13,7 @@ import {
   finishPhases,
   newPhases,
 } from './serviceStatus';
+import type { DeploymentEnd, DeploymentListener } from './DeploymentReports';
 import type { ServiceRecord, ServiceStore } from './ServiceStore';
 
 /** Carries out deployments on the runtimes and writes down how they go. */
@@ -20,6 +21,7 @@ export class Deployer {
   readonly #store: ServiceStore;
   readonly #host: GitHost;
   readonly #runtimes: ReadonlyMap<string, Runtime>;
+  readonly #listener?: DeploymentListener;
   readonly #logger: LoggerService;
   /** Installations are heavy; two at once are enough for one machine. */
   readonly #limiter = new Limiter(2);
@@ -29,11 +31,14 @@ export class Deployer {
     store: ServiceStore;
     host: GitHost;
     runtimes: ReadonlyMap<string, Runtime>;
+    /** Hears of the start and the end of deployments. */
+    listener?: DeploymentListener;
     logger: LoggerService;
   }) {
     this.#store = deps.store;
     this.#host = deps.host;
     this.#runtimes = deps.runtimes;
+    this.#listener = deps.listener;
     this.#logger = deps.logger;
   }
 
@@ -87,7 +92,8 @@ export class Deployer {
   async #deploy(record: ServiceRecord, commit: string, signal: AbortSignal) {
     const { name } = record;
     const runtime = this.runtime(record);
-    let phases = newPhases();
+    // Taken up again after a restart it is still the one that was asked for then.
+    let phases = newPhases(record.phases[0]?.startedAt);
     const onPhase: PhaseListener = async (phase, details = {}) => {
       phases = enterPhase(phases, phase, details.message);
       await this.#store.update(name, {
@@ -95,12 +101,19 @@ export class Deployer {
         ...(details.database ? { database: details.database } : {}),
       });
     };
+    const end = (outcome: DeploymentEnd, reason?: string) =>
+      this.#tell(record, () =>
+        this.#listener?.finished(record, commit, { outcome, reason }),
+      );
+    await this.#tell(record, () => this.#listener?.started(record, commit));
     try {
       signal.throwIfAborted();
       const endpoint = await runtime.deploy(this.#target(record, commit), {
         signal,
         onPhase,
       });
+      // Noted first: killed in between, it is taken up again and noted once more.
+      await end('succeeded');
       await this.#store.update(name, {
         ...endpoint,
         phases: finishPhases(phases),
@@ -114,6 +127,7 @@ export class Deployer {
       if (this.#closing) return;
       const reason = (error as Error).message;
       phases = failPhases(phases, reason);
+      await end(signal.aborted ? 'cancelled' : 'failed', reason);
       await this.#store.update(name, {
         phases,
         deployStatus: 'failed',
@@ -138,6 +152,20 @@ export class Deployer {
           )}, runs.`,
         );
       }
+    }
+  }
+
+  /** Whoever listens must not stop a deployment. */
+  async #tell(
+    record: ServiceRecord,
+    tell: () => Promise<void> | undefined,
+  ): Promise<void> {
+    try {
+      await tell();
+    } catch (error) {
+      this.#logger.error(
+        `a deployment of ${record.name} could not be noted: ${error}`,
+      );
     }
   }
 

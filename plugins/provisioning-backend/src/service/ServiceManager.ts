@@ -16,6 +16,7 @@ import {
 import type { GitHost } from '../git/GitHost';
 import type { Access } from './Access';
 import { Deployer } from './Deployer';
+import type { DeploymentListener } from './DeploymentReports';
 import { assertServiceName } from './names';
 import type { RepositoryStore } from './RepositoryStore';
 import { ServiceJobs, type Operation } from './ServiceJobs';
@@ -47,6 +48,8 @@ export class ServiceManager {
     host: GitHost;
     runtimes: ReadonlyMap<string, Runtime>;
     access: Access;
+    /** Hears of the start and the end of deployments. */
+    listener?: DeploymentListener;
     logger: LoggerService;
   }) {
     this.#store = deps.store;

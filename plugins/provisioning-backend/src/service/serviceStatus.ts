@@ -37,12 +37,13 @@ export function toStatus(record: ServiceRecord): ServiceStatus {
   };
 }
 
-/** All phases of a deployment that has just been asked for. */
-export function newPhases(): PhaseStatus[] {
-  const now = new Date().toISOString();
+/** All phases of a deployment that was asked for at `queuedAt`, by default just now. */
+export function newPhases(
+  queuedAt: string = new Date().toISOString(),
+): PhaseStatus[] {
   return DEPLOY_PHASES.map((phase, index) =>
     index === 0
-      ? { phase, status: 'running', startedAt: now }
+      ? { phase, status: 'running', startedAt: queuedAt }
       : { phase, status: 'pending' },
   );
 }
