@@ -1,10 +1,14 @@
 import { createBackend } from '@backstage/backend-defaults';
+import { checkedRootHealthServiceFactory } from '@rocket/plugin-ci-registry-node';
 import { notificationProcessors } from './notificationProcessors';
 import { rootHttpRouter } from './rootHttpRouter';
 
 const backend = createBackend();
 
 backend.add(rootHttpRouter);
+
+// not ready while a database that a plugin needs does not answer
+backend.add(checkedRootHealthServiceFactory);
 
 // the built portal, served by the backend itself
 backend.add(import('@backstage/plugin-app-backend'));

@@ -212,6 +212,19 @@ export class PushService {
     );
     const { delivery, documents } = this.#parts;
     const { builds = [], deployments = [], documents: reports = [] } = request;
+    for (const [field, reported, part] of [
+      ['builds', builds, delivery],
+      ['deployments', deployments, delivery],
+      ['documents', reports, documents],
+    ] as const) {
+      if (reported.length && !part) {
+        problems.push({
+          field,
+          message: 'are not taken by this server; leave them out',
+          severity: 'error',
+        });
+      }
+    }
     if (builds.length + deployments.length > 0) {
       problems.push(
         ...((await delivery?.check?.({ builds, deployments }, context)) ?? []),

@@ -93,8 +93,8 @@ export function isDatabaseAway(error: unknown): boolean {
     /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|57P0[123]|08...|53300|SQLITE_BUSY|SQLITE_FULL|SQLITE_IOERR.*)$/.test(
       code ?? '',
     ) ||
-    // What the PostgreSQL client says of a connection that broke has no code.
-    /^(Connection terminated|Client has encountered a connection error|timeout expired|Unable to acquire a connection)/.test(
+    // What the PostgreSQL client says of a connection that broke has no code; knex puts the statement before it.
+    /(?:^| - )(?:Connection terminated|Client has encountered a connection error|Client was closed|timeout expired|Unable to acquire a connection)[^$]*$/.test(
       message ?? '',
     )
   );

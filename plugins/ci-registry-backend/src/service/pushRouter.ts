@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { AuditorService } from '@backstage/backend-plugin-api';
-import { InputError } from '@backstage/errors';
+import { InputError, ServiceUnavailableError } from '@backstage/errors';
 import {
   pushRequestSchema,
   registerRequestSchema,
@@ -18,6 +18,30 @@ import type { RateLimiter } from './RateLimiter';
 
 /** Paths that pipelines call with tokens of their own; these routes authenticate every call themselves. */
 export const PIPELINE_PATHS = ['/pushes', '/validate', '/entities'];
+
+/** Longer than any push takes, shorter than clients wait. */
+const DEADLINE_MS = 15_000;
+
+/** A database that hangs must not hang the pipeline; what is sent again is known as such. */
+async function inTime<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      () =>
+        reject(
+          new ServiceUnavailableError(
+            'The CI registry did not get done in time; it is not known whether this was stored, so send it again in a moment',
+          ),
+        ),
+      deadlineMs,
+    );
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 /** Reads JSON; what is not UTF-8 is refused rather than mended. */
 export function readJson(limit: number): express.RequestHandler {
@@ -38,14 +62,20 @@ export function createPushRouter(options: {
   auditor: AuditorService;
   limiter: RateLimiter;
   maxBodyBytes: number;
+  /** After this a call is answered with 503, ms. Default: 15 s. */
+  deadlineMs?: number;
 }): express.Router {
   const { service, authenticator, auditor, limiter } = options;
+  const { deadlineMs = DEADLINE_MS } = options;
   const router = Router();
   const identities = new WeakMap<express.Request, PusherIdentity>();
 
   /** Before the body is read: an unknown caller cannot make the server parse megabytes. */
   const authenticate: express.RequestHandler = async (req, _res, next) => {
-    identities.set(req, await authenticator.authenticate(req));
+    identities.set(
+      req,
+      await inTime(authenticator.authenticate(req), deadlineMs),
+    );
     next();
   };
   const before = [authenticate, readJson(options.maxBodyBytes)];
@@ -104,25 +134,25 @@ export function createPushRouter(options: {
 
   router.post('/pushes', ...before, async (req, res) => {
     const request = parse(pushRequestSchema, req.body);
-    res.json(
-      await audited(
-        request,
-        () => push(req, request),
-        ({ warnings, documents, ...answer }) => ({
-          ...answer,
-          documents: documents.map(({ api, outcome }) => ({ api, outcome })),
-        }),
-      ),
+    const work = audited(
+      request,
+      () => push(req, request),
+      ({ warnings, documents, ...answer }) => ({
+        ...answer,
+        documents: documents.map(({ api, outcome }) => ({ api, outcome })),
+      }),
     );
+    res.json(await inTime(work, deadlineMs));
   });
 
   router.post('/entities', ...before, async (req, res) => {
     const request = parse(registerRequestSchema, req.body);
-    const { entities } = await audited(
+    const work = audited(
       request,
       () => push(req, request),
-      answer => ({ entities: answer.entities }),
+      ({ entities }) => ({ entities }),
     );
+    const { entities } = await inTime(work, deadlineMs);
     const answer: RegisterResponse = { results: entities };
     res.json(answer);
   });
@@ -131,10 +161,13 @@ export function createPushRouter(options: {
     const identity = callerOf(req);
     const request = parse(pushRequestSchema, req.body);
     limit(identity, request);
-    await authenticator.authorizePush(identity, request as PushRequest, {
-      validate: true,
-    });
-    res.json(await service.validate(request, identity));
+    const work = async () => {
+      await authenticator.authorizePush(identity, request as PushRequest, {
+        validate: true,
+      });
+      return service.validate(request, identity);
+    };
+    res.json(await inTime(work(), deadlineMs));
   });
 
   return router;
