@@ -23,7 +23,7 @@ import Router from 'express-promise-router';
 import { Bodies } from './Bodies';
 import { boardCsv, signalBoardCsv, teamsCsv } from './csv';
 import { pageRequest } from './pages';
-import type { PathService } from './PathService';
+import type { BoardFilter, PathService } from './PathService';
 import type { PolicyService } from './PolicyService';
 import {
   boardQuery,
@@ -117,8 +117,24 @@ export async function createRouter(options: {
     res.json(options.openapi);
   });
 
-  router.get('/paths', async (req, res) => {
-    const credentials = await readable(req);
+  /** One written board, kept for a few seconds; `kind` names it. */
+  const sendBoard = async <T>(
+    req: express.Request,
+    res: express.Response,
+    credentials: BackstageCredentials,
+    kind: string,
+    board: {
+      /** Start of the name of the file, for spreadsheets. */
+      file: string;
+      key: PathService['boardKey'];
+      make: (
+        window: BoardWindow,
+        filter: BoardFilter,
+        credentials: BackstageCredentials,
+      ) => Promise<T>;
+      csv: (made: T) => string;
+    },
+  ): Promise<void> => {
     const { window, format, ...filter } = parse(
       boardQuery,
       'query parameter',
@@ -126,81 +142,46 @@ export async function createRouter(options: {
     );
     const type = formatOf(req, format);
     boardAsked(window);
+    const key = await board.key(window, filter, credentials, BOARD_SECONDS);
     await boards.send(req, res, {
-      key: `paths ${await service.boardKey(
-        window,
-        filter,
-        credentials,
-        BOARD_SECONDS,
-      )}`,
+      key: `${kind} ${key}`,
       version: 0,
       type,
-      filename: type === 'csv' ? `critical-paths-${window}.csv` : undefined,
+      filename: type === 'csv' ? `${board.file}-${window}.csv` : undefined,
       freshMs: BOARD_SECONDS * 1000,
       make: async () => {
-        const board = await service.board(window, filter, credentials);
-        return type === 'csv' ? boardCsv(board) : board;
+        const made = await board.make(window, filter, credentials);
+        return type === 'csv' ? board.csv(made) : (made as object);
       },
+    });
+  };
+
+  router.get('/paths', async (req, res) => {
+    await sendBoard(req, res, await readable(req), 'paths', {
+      file: 'critical-paths',
+      key: (...asked) => service.boardKey(...asked),
+      make: (...asked) => service.board(...asked),
+      csv: boardCsv,
     });
   });
 
   router.get('/boards/:signal', async (req, res) => {
     const credentials = await readable(req);
     const { signal } = parse(signalParams, 'path parameter', req.params);
-    const { window, format, ...filter } = parse(
-      boardQuery,
-      'query parameter',
-      req.query,
-    );
-    const type = formatOf(req, format);
-    boardAsked(window);
-    await boards.send(req, res, {
-      key: `${signal} ${await service.boardKey(
-        window,
-        filter,
-        credentials,
-        BOARD_SECONDS,
-      )}`,
-      version: 0,
-      type,
-      filename: type === 'csv' ? `${signal}-${window}.csv` : undefined,
-      freshMs: BOARD_SECONDS * 1000,
-      make: async () => {
-        const board = await service.signalBoard(
-          signal,
-          window,
-          filter,
-          credentials,
-        );
-        return type === 'csv' ? signalBoardCsv(board) : board;
-      },
+    await sendBoard(req, res, credentials, signal, {
+      file: signal,
+      key: (...asked) => service.boardKey(...asked),
+      make: (...asked) => service.signalBoard(signal, ...asked),
+      csv: signalBoardCsv,
     });
   });
 
   router.get('/teams', async (req, res) => {
-    const credentials = await readable(req);
-    const { window, format, ...filter } = parse(
-      boardQuery,
-      'query parameter',
-      req.query,
-    );
-    const type = formatOf(req, format);
-    boardAsked(window);
-    await boards.send(req, res, {
-      key: `teams ${await service.teamsKey(
-        window,
-        filter,
-        credentials,
-        BOARD_SECONDS,
-      )}`,
-      version: 0,
-      type,
-      filename: type === 'csv' ? `teams-${window}.csv` : undefined,
-      freshMs: BOARD_SECONDS * 1000,
-      make: async () => {
-        const teams = await service.teams(window, filter, credentials);
-        return type === 'csv' ? teamsCsv(teams) : teams;
-      },
+    await sendBoard(req, res, await readable(req), 'teams', {
+      file: 'teams',
+      key: (...asked) => service.teamsKey(...asked),
+      make: (...asked) => service.teams(...asked),
+      csv: teamsCsv,
     });
   });
 
