@@ -10,6 +10,10 @@ import {
   taskCreatePermission,
   taskReadPermission,
 } from '@backstage/plugin-scaffolder-common/alpha';
+import {
+  ciRegistryAuditPermission,
+  ciRegistryBindingForgetPermission,
+} from '@rocket/plugin-ci-registry-common';
 import { criticalPathsPolicyManagePermission } from '@rocket/plugin-critical-paths-common';
 import { RocketPermissionPolicy } from './policy';
 
@@ -79,6 +83,8 @@ describe('RocketPermissionPolicy', () => {
   it.each([
     catalogLocationCreatePermission,
     criticalPathsPolicyManagePermission,
+    ciRegistryAuditPermission,
+    ciRegistryBindingForgetPermission,
   ])('keeps $name to administrators, by group', async permission => {
     const query = { permission };
     await expect(member.handle(query, user)).resolves.toEqual({

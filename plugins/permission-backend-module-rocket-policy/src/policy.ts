@@ -28,6 +28,10 @@ import {
   RESOURCE_TYPE_SCAFFOLDER_TASK,
   templateManagementPermission,
 } from '@backstage/plugin-scaffolder-common/alpha';
+import {
+  ciRegistryAuditPermission,
+  ciRegistryBindingForgetPermission,
+} from '@rocket/plugin-ci-registry-common';
 import { criticalPathsPolicyManagePermission } from '@rocket/plugin-critical-paths-common';
 
 /** Permissions for administrators alone. */
@@ -37,6 +41,9 @@ const ADMINISTRATION = [
   templateManagementPermission,
   // What a path loses is not its own team's to declare away.
   criticalPathsPolicyManagePermission,
+  // Who pushed what, and under which name, is of all teams.
+  ciRegistryAuditPermission,
+  ciRegistryBindingForgetPermission,
 ];
 
 /**

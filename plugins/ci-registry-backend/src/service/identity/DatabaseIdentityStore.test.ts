@@ -167,6 +167,35 @@ describe.each(databases.eachSupportedId())('with %s', databaseId => {
     expect((await store.lookUp(wanted)).bound).toEqual([undefined, undefined]);
   });
 
+  it('knows who registered an entity, until it is removed', async () => {
+    const rows = ['active', 'gone', 'removed'].map(state => ({
+      entity_ref: `component:default/${state}`,
+      entity: '{}',
+      content_hash: '',
+      repository: 'https://x/a',
+      source: '{}',
+      source_time: 0,
+      changed_by: '{}',
+      pushed_by: '',
+      changed_at: 0,
+      first_pushed_at: 0,
+      last_pushed_at: 0,
+      version: 1,
+      applied_version: 0,
+      state,
+    }));
+    await db('entities').insert(rows);
+    const { holders } = await store.lookUp({
+      runs: [],
+      bindings: [],
+      entityRefs: rows.map(row => row.entity_ref),
+    });
+    expect([...holders].sort()).toEqual([
+      ['component:default/active', 'https://x/a'],
+      ['component:default/gone', 'https://x/a'],
+    ]);
+  });
+
   it('lets two repositories that come at once not both have a name', async () => {
     const results = await Promise.all(
       ['1', '2', '3'].map(id =>

@@ -141,6 +141,8 @@ export class DatabaseIdentityStore implements IdentityStore {
         'entities',
       )
         .whereIn('entity_ref', refs)
+        // What was removed is anybody's again.
+        .whereNot('state', 'removed')
         .select('entity_ref', 'repository');
       rows.forEach(row => holders.set(row.entity_ref, row.repository));
     }

@@ -1,7 +1,12 @@
 import { ConfigReader } from '@backstage/config';
 import { readIdentityConfig } from './config';
 
-const rule = { name: 'r', from: 'github', namespaces: 'default' };
+const rule = {
+  name: 'r',
+  from: 'github',
+  repositories: 'https://github.com/acme/*',
+  namespaces: 'default',
+};
 const github = { name: 'github', type: 'github' };
 const base = { audience: 'rocket', issuers: [github], rules: [rule] };
 
@@ -156,6 +161,9 @@ it.each([
   [withToken({ repositories: [] }), /needs repositories/],
   [withRule({ from: 'gitlab' }), /from must name issuers.*"gitlab" is none/],
   [withRule({ namespaces: [] }), /needs namespaces/],
+  [withRule({ repositories: undefined }), /needs claims or repositories/],
+  [withRule({ repositories: undefined, claims: {} }), /needs claims or rep/],
+  [withRule({ claims: { repository_owner_id: '' } }), /repository_owner_id/],
   [withRule({ namespaces: ['{'] }), /namespaces "\{" "\{" is not a claim/],
   [
     withRule({ events: ['push', 'pull_request'] }),

@@ -77,6 +77,7 @@ function readRule(
   config: Config,
   where: string,
   names: Set<string>,
+  issuers: Set<string>,
 ): IdentityRule {
   const from = readStrings(config, 'from') ?? [];
   const unknown = from.find(name => !names.has(name));
@@ -92,6 +93,19 @@ function readRule(
   if (!namespaces.length) {
     fail(where, 'needs namespaces of the catalog, for example [default]');
   }
+  const claims = readConditions(config, 'claims', where);
+  const repositories = readPatterns(config, 'repositories', where);
+  // Also what is left of a rule when the variable in it is not set.
+  if (
+    !claims.length &&
+    !repositories.length &&
+    from.some(name => issuers.has(name))
+  ) {
+    fail(
+      where,
+      'needs claims or repositories: without them it covers every repository of the Git host; write repositories: "**" if that is meant',
+    );
+  }
   const events = config.getOptionalStringArray('events');
   const foreign = events?.find(event => PULL_REQUEST_EVENTS.includes(event));
   if (foreign) {
@@ -103,8 +117,8 @@ function readRule(
   return {
     name: config.getString('name'),
     from,
-    claims: readConditions(config, 'claims', where),
-    repositories: readPatterns(config, 'repositories', where),
+    claims,
+    repositories,
     events,
     namespaces,
     owners: readPatterns(config, 'owners', where),
@@ -145,7 +159,12 @@ export function readIdentityConfig(root: Config): IdentitySettings {
       .find((issuer, i, all) => all.indexOf(issuer) !== i);
   if (twice) fail(where, `names "${twice}" twice`);
   const rules = readList(config, 'rules', (item, place) =>
-    readRule(item, place, new Set(names)),
+    readRule(
+      item,
+      place,
+      new Set(names),
+      new Set(issuers.map(({ name }) => name)),
+    ),
   );
   const idle = names.find(
     name => !rules.some(({ from }) => from.includes(name)),

@@ -65,7 +65,9 @@ export function readConditions(
   const claims = config.getOptional<Record<string, unknown>>(key) ?? {};
   return Object.entries(claims).map(([claim, value]) => {
     const texts = Array.isArray(value) ? value : [value];
-    if (!texts.length) fail(`${where}.${key}.${claim}`, 'must not be empty');
+    if (!texts.length || texts.includes('')) {
+      fail(`${where}.${key}.${claim}`, 'must not be empty');
+    }
     return {
       claim,
       // Ids are numbers in YAML unless somebody thinks of the quotes.

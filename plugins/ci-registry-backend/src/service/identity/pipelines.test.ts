@@ -418,6 +418,7 @@ describe('names that somebody took over', () => {
     {
       name: 'open',
       from: 'github',
+      repositories: '**',
       namespaces: ['**'],
       environments: [{ name: '**' }],
     },

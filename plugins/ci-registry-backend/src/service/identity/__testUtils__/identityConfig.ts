@@ -80,6 +80,7 @@ export function identityConfig(issuers: {
       {
         name: 'others',
         from: ['gitlab', 'other', 'jenkins', 'old'],
+        repositories: '**',
         namespaces: ['default'],
         environments: [
           { name: 'production', branches: ['main'] },
