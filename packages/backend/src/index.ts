@@ -43,6 +43,7 @@ backend.add(import('@rocket/plugin-scaffolder-backend-module-rocket'));
 
 // registration and provisioning of services
 backend.add(import('@rocket/plugin-ci-registry-backend'));
+backend.add(import('@rocket/plugin-ci-registry-backend-module-newrelic'));
 backend.add(import('@rocket/plugin-provisioning-backend'));
 
 // critical paths

@@ -44,10 +44,17 @@ exports.up = async function up(knex) {
     table.primary(['provider', 'name']);
     table.index(['entity_ref'], 'running_components_entity_idx');
   });
+
+  await knex.schema.createTable('running_providers', table => {
+    table.comment('When telemetry and runtimes answered');
+    table.string('provider', 63).primary();
+    table.bigInteger('answered_at').notNullable().comment('ms since 1970');
+  });
 };
 
 /** @param {import('knex').Knex} knex */
 exports.down = async function down(knex) {
+  await knex.schema.dropTable('running_providers');
   await knex.schema.dropTable('running_components');
   await knex.schema.dropTable('freshness');
 };

@@ -95,6 +95,16 @@ export class DatabaseFreshnessStore implements FreshnessStore {
           told_at: now,
         });
     }
+    await this.#db('running_providers')
+      .insert({ provider, answered_at: now })
+      .onConflict('provider')
+      .merge();
+  }
+
+  async answers(): Promise<Map<string, number>> {
+    const rows: { provider: string; answered_at: number | string }[] =
+      await this.#db('running_providers');
+    return new Map(rows.map(row => [row.provider, Number(row.answered_at)]));
   }
 
   async listObservations(): Promise<Observation[]> {

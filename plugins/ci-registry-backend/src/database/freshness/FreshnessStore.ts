@@ -45,6 +45,8 @@ export interface FreshnessStore {
     now: number,
   ): Promise<void>;
   listObservations(): Promise<Observation[]>;
+  /** When each provider answered last, ms since 1970. */
+  answers(): Promise<Map<string, number>>;
   /** Every row, by entity ref. */
   all(): Promise<Map<string, StoredFreshness>>;
   get(entityRef: string): Promise<StoredFreshness | undefined>;

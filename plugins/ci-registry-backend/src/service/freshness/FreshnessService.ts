@@ -147,25 +147,30 @@ export class FreshnessService {
     }
     const names = this.#names();
     names.add(entityRef, stored.entity);
-    const observations = (await this.#store.listObservations()).filter(one =>
+    const observations = (await this.#observations()).filter(one =>
       names.of(one).includes(entityRef),
     );
-    return judgeRegistered(
-      stored,
-      lifeOf(observations, this.#rules()),
-      this.#rules(),
-    );
+    const rules = await this.#rules();
+    return judgeRegistered(stored, lifeOf(observations, rules), rules);
   }
 
-  #rules(): Rules {
+  async #rules(): Promise<Rules> {
     return {
       ...this.#settings,
       now: this.#now(),
       graceMs: this.#graceMs,
+      answers: await this.#store.answers(),
       titles: new Map(
         [...this.#providers.values()].map(({ id, title }) => [id, title]),
       ),
     };
+  }
+
+  /** Of the providers that there are; one that was taken away says nothing any more. */
+  async #observations(): Promise<Observation[]> {
+    return (await this.#store.listObservations()).filter(one =>
+      this.#providers.has(one.provider),
+    );
   }
 
   #names(): Names {
@@ -221,7 +226,7 @@ export class FreshnessService {
   }
 
   async #judgeAll(): Promise<Map<string, Freshness>> {
-    const rules = this.#rules();
+    const rules = await this.#rules();
     const names = this.#names();
     const registered: StoredEntity[] = [];
     for (let after: string | undefined; ; ) {
@@ -239,7 +244,7 @@ export class FreshnessService {
 
     const seen = new Map<string, Observation[]>();
     const result = new Map<string, Freshness>();
-    for (const observation of await this.#store.listObservations()) {
+    for (const observation of await this.#observations()) {
       const refs = names.of(observation);
       for (const ref of refs) {
         seen.set(ref, [...(seen.get(ref) ?? []), observation]);

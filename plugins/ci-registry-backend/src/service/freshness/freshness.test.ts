@@ -256,18 +256,30 @@ describe.each(databases.eachSupportedId())('freshness on %s', id => {
     expect((await stateOf('never'))?.state).toBe('fresh');
   });
 
-  it('takes nothing for stopped because a provider fails or answers nothing', async () => {
+  it('takes nothing for stopped because a provider fails, however long', async () => {
     const { list, logger, refresh, stateOf, world } = await setUp(id);
     world.entities = [pushed('a', HOUR)];
     world.running = [{ name: 'a', running: true }];
     await refresh();
     list.mockRejectedValue(new Error('NerdGraph is away'));
-    world.now += HOUR;
+    world.now += 10 * DAY;
     await refresh();
     await refresh();
     expect((await stateOf('a'))?.state).toBe('fresh');
     expect(logger.warn).toHaveBeenCalledTimes(1);
+    // Back again it tells the truth.
     list.mockResolvedValue([]);
+    await refresh();
+    expect((await stateOf('a'))?.state).toBe('registered-not-running');
+  });
+
+  it('does not take one empty answer for the end of everything', async () => {
+    const { list, refresh, stateOf, world } = await setUp(id);
+    world.entities = [pushed('a', HOUR)];
+    world.running = [{ name: 'a', running: true }];
+    await refresh();
+    list.mockResolvedValue([]);
+    world.now += 23 * HOUR;
     await refresh();
     expect((await stateOf('a'))?.state).toBe('fresh');
   });

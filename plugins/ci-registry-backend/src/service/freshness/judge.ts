@@ -19,6 +19,8 @@ export interface Rules {
   graceMs: number;
   /** Names of the providers for people, by id. */
   titles: ReadonlyMap<string, string>;
+  /** When each provider answered last, ms since 1970. */
+  answers: ReadonlyMap<string, number>;
 }
 
 const iso = (time: number) => new Date(time).toISOString();
@@ -49,9 +51,11 @@ export function lifeOf(
 ): Life {
   let life: Life = {};
   for (const one of observations) {
+    // Up to its last answer: the silence of a provider says nothing about what it watches.
+    const answeredAt = rules.answers.get(one.provider) ?? rules.now;
     const recent =
       one.lastSeenAt !== undefined &&
-      rules.now - one.lastSeenAt <= rules.notRunningAfterMs;
+      answeredAt - one.lastSeenAt <= rules.notRunningAfterMs;
     const running = !one.stopped && recent;
     const newer = (one.lastSeenAt ?? 0) >= (life.lastSeenAt ?? 0);
     if (

@@ -1,0 +1,1 @@
+export { ciRegistryModuleNewRelic as default } from './module';
