@@ -233,6 +233,7 @@ export function deployment(environment: string, extra: object = {}) {
     component: 'component:default/ledger-service',
     environment,
     startedAt: '2026-11-01T10:00:00Z',
+    finishedAt: '2026-11-01T10:05:00Z',
     outcome: 'succeeded',
     ...extra,
   };
