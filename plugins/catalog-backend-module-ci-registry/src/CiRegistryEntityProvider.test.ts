@@ -69,7 +69,9 @@ function setup() {
     refresh: jest.fn(),
   };
   const catalog = catalogServiceMock.mock();
+  const clock = { now: 1_000_000 };
   const provider = new CiRegistryEntityProvider({
+    now: () => clock.now,
     registry: registry as unknown as CiRegistryService,
     catalog,
     auth: mockServices.auth(),
@@ -79,7 +81,7 @@ function setup() {
     mutations.flatMap(m =>
       m.type === 'delta' ? m.added.map(a => a.entity.metadata.name) : ['FULL'],
     );
-  return { registry, mutations, connection, catalog, provider, added };
+  return { registry, mutations, connection, catalog, provider, added, clock };
 }
 
 describe('CiRegistryEntityProvider', () => {
@@ -208,6 +210,21 @@ describe('CiRegistryEntityProvider', () => {
     expect(catalog.refreshEntity.mock.calls.map(c => c[0])).toEqual([
       'component:default/stale',
     ]);
+
+    // Stored by a catalog that was killed before it could say so: not repeated, and yet stuck.
+    catalog.refreshEntity.mockClear();
+    registry.waiting = [change('unsaid', 'T2')];
+    catalog.getEntitiesByRefs.mockResolvedValue({ items: [undefined] });
+    await provider.synchronize();
+    expect(catalog.refreshEntity.mock.calls.map(c => c[0])).toEqual([
+      'component:default/unsaid',
+    ]);
+    // Long after the start nothing can be stuck so.
+    clock.now += 60_000;
+    registry.waiting = [change('new')];
+    catalog.getEntitiesByRefs.mockClear();
+    await provider.synchronize();
+    expect(catalog.getEntitiesByRefs).not.toHaveBeenCalled();
 
     registry.waiting = [{ ...change('gone'), repeated: true }];
     catalog.getEntitiesByRefs.mockRejectedValue(new Error('catalog away'));

@@ -18,6 +18,9 @@ import type { CiRegistryService } from '@rocket/plugin-ci-registry-node';
 const PROVIDER_NAME = 'rocket-ci-registry';
 const BATCH = 200;
 
+/** How long after the start an entity may be one that a killed process left half-processed. */
+const HURRY_FOR_MS = 60_000;
+
 /**
  * Brings what pipelines pushed into the catalog, as deltas. It only ever adds, updates
  * and removes what the registry handed out by name: an outage or an empty answer removes
@@ -32,17 +35,22 @@ export class CiRegistryEntityProvider implements EntityProvider {
   #running?: Promise<void>;
   #again = false;
   #repeated = false;
+  readonly #now: () => number;
+  #hurryUntil?: number;
 
   constructor(options: {
     registry: CiRegistryService;
     catalog: CatalogService;
     auth: AuthService;
     logger: LoggerService;
+    /** ms since 1970, for tests. */
+    now?: () => number;
   }) {
     this.#registry = options.registry;
     this.#catalog = options.catalog;
     this.#auth = options.auth;
     this.#logger = options.logger;
+    this.#now = options.now ?? Date.now;
   }
 
   getProviderName(): string {
@@ -80,6 +88,7 @@ export class CiRegistryEntityProvider implements EntityProvider {
         throw new Error('The catalog has not connected the provider yet');
       }
       const credentials = await this.#auth.getOwnServiceCredentials();
+      this.#hurryUntil ??= this.#now() + HURRY_FOR_MS;
       if (!this.#repeated) {
         await this.#registry.repeatChanges({ credentials });
         this.#repeated = true;
@@ -119,8 +128,13 @@ export class CiRegistryEntityProvider implements EntityProvider {
         },
         { credentials },
       );
+      // Also what the catalog was never said to have: it may have stored it, and been killed
+      // before it said so.
+      const isStart = this.#now() < (this.#hurryUntil ?? 0);
       await this.#hurry(
-        changes.filter(change => change.repeated && !change.removed),
+        changes.filter(
+          change => (change.repeated || isStart) && !change.removed,
+        ),
         credentials,
       );
     }
@@ -131,16 +145,16 @@ export class CiRegistryEntityProvider implements EntityProvider {
    * minutes later. Ask for those now.
    */
   async #hurry(
-    repeated: PendingChange[],
+    changes: PendingChange[],
     credentials: BackstageCredentials,
   ): Promise<void> {
-    if (!repeated.length) {
+    if (!changes.length) {
       return;
     }
     try {
       const { items } = await this.#catalog.getEntitiesByRefs(
         {
-          entityRefs: repeated.map(change => change.entityRef),
+          entityRefs: changes.map(change => change.entityRef),
           fields: [
             'kind',
             'metadata.namespace',
@@ -156,7 +170,7 @@ export class CiRegistryEntityProvider implements EntityProvider {
           shown.set(stringifyEntityRef(item), pushedAt(item));
         }
       }
-      for (const { entityRef, entity } of repeated) {
+      for (const { entityRef, entity } of changes) {
         if (shown.get(entityRef) !== pushedAt(entity)) {
           await this.#catalog.refreshEntity(entityRef, { credentials });
         }

@@ -14,6 +14,8 @@ import { CiRegistryEntityProvider } from './CiRegistryEntityProvider';
 
 const SAFETY_NET_SECONDS = 10;
 const START_RETRY_MS = 2_000;
+/** Longer than a claim of the process that was killed lasts. */
+const START_FOR_MS = 20_000;
 
 /** Connects the CI registry to the catalog. */
 export const catalogModuleCiRegistry = createBackendModule({
@@ -59,18 +61,22 @@ export const catalogModuleCiRegistry = createBackendModule({
         // process until the timeout.
         lifecycle.addStartupHook(() => {
           const catchUp = async () => {
-            while (!stop.signal.aborted) {
+            let isConnected = false;
+            let until = Infinity;
+            while (!stop.signal.aborted && Date.now() < until) {
               try {
                 await provider.synchronize();
-                return;
+                if (!isConnected) until = Date.now() + START_FOR_MS;
+                isConnected = true;
               } catch (error) {
                 logger.info('Waiting for the CI registry', {
                   error: String(error),
                 });
-                await sleep(START_RETRY_MS, undefined, {
-                  signal: stop.signal,
-                }).catch(() => undefined);
               }
+              await sleep(START_RETRY_MS, undefined, {
+                signal: stop.signal,
+                ref: false,
+              }).catch(() => undefined);
             }
           };
           catchUp();

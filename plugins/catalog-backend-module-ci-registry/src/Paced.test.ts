@@ -1,0 +1,75 @@
+import { Paced } from './Paced';
+
+describe('Paced', () => {
+  beforeEach(() => jest.useFakeTimers());
+  afterEach(() => jest.useRealTimers());
+
+  function setup() {
+    const starts: number[] = [];
+    const ends: (() => void)[] = [];
+    const paced = new Paced({
+      gapMs: 250,
+      work: () => {
+        starts.push(Date.now());
+        return new Promise<void>(resolve => ends.push(resolve));
+      },
+    });
+    const origin = Date.now();
+    return {
+      paced,
+      starts: () => starts.map(start => start - origin),
+      end: async () => {
+        ends.shift()?.();
+        await jest.advanceTimersByTimeAsync(0);
+      },
+    };
+  }
+
+  it('works at once when it rested, however long that was', async () => {
+    const { paced, starts, end } = setup();
+    paced.ask();
+    expect(starts()).toEqual([0]);
+    await end();
+    await jest.advanceTimersByTimeAsync(1_000);
+    paced.ask();
+    expect(starts()).toEqual([0, 1_000]);
+  });
+
+  it('makes one round of all asking in a burst, after the gap', async () => {
+    const { paced, starts, end } = setup();
+    paced.ask();
+    await end();
+    for (let i = 0; i < 100; i++) {
+      paced.ask();
+      await jest.advanceTimersByTimeAsync(1);
+    }
+    await jest.advanceTimersByTimeAsync(1_000);
+    expect(starts()).toEqual([0, 250]);
+  });
+
+  it('works again for what was asked while it worked', async () => {
+    const { paced, starts, end } = setup();
+    paced.ask();
+    await jest.advanceTimersByTimeAsync(400);
+    paced.ask();
+    await jest.advanceTimersByTimeAsync(400);
+    expect(starts()).toEqual([0]);
+    await end();
+    await jest.advanceTimersByTimeAsync(250);
+    expect(starts()).toEqual([0, 1_050]);
+    await end();
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect(starts()).toHaveLength(2);
+  });
+
+  it('starts nothing after it was stopped', async () => {
+    const { paced, starts, end } = setup();
+    paced.ask();
+    paced.ask();
+    await end();
+    paced.stop();
+    await jest.advanceTimersByTimeAsync(1_000);
+    paced.ask();
+    expect(starts()).toEqual([0]);
+  });
+});
