@@ -36,8 +36,14 @@ const STAGES = [
   'cosign sign',
   'cosign attest',
   'deploy.ts',
-  'record.ts deployment',
-  'record.ts catalog',
+  'record.ts',
+  'rocket.sh validate',
+  'rocket.sh register',
+  'rocket.sh report --coverage',
+  'rocket.sh report --scan',
+  'rocket.sh gate',
+  'rocket.sh deploy start',
+  'rocket.sh deploy finish',
 ];
 
 export function checkGithub(text: string): void {

@@ -43,8 +43,8 @@ export type Job = {
   uses?: string[];
   /** May push to the registry. */
   registry?: boolean;
-  /** Who an OpenID Connect token is for. */
-  identity?: 'sigstore' | 'cloud';
+  /** Who OpenID Connect tokens are for. */
+  identity?: ('sigstore' | 'cloud' | 'rocket')[];
   /** More than `contents: read`, GitHub. */
   permissions?: Record<string, string>;
   environment?: string;

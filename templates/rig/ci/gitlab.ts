@@ -8,6 +8,8 @@ const PUSH = '$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH';
 const TOKENS = {
   sigstore: { SIGSTORE_ID_TOKEN: { aud: 'sigstore' } },
   cloud: { CLOUD_ID_TOKEN: { aud: '$CI_SERVER_URL' } },
+  // For this Rocket and no other one.
+  rocket: { ROCKET_ID_TOKEN: { aud: '$ROCKET_URL' } },
 };
 
 function rules(job: Job) {
@@ -94,7 +96,13 @@ export function gitlabPipeline(pipeline: Pipeline): string {
             ) ?? [],
           rules: rules(job),
           interruptible: !job.only,
-          id_tokens: job.identity && TOKENS[job.identity],
+          id_tokens:
+            job.identity &&
+            Object.assign(
+              {},
+              // Copies, for YAML would make anchors of what is the same object.
+              ...job.identity.map(name => structuredClone(TOKENS[name])),
+            ),
           environment: job.environment && { name: job.environment },
           resource_group: job.environment,
           cache:

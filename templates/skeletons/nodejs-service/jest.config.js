@@ -17,4 +17,5 @@ export default {
   collectCoverageFrom: ['src/**/*.ts', '!src/platform/main.ts', '!src/platform/telemetry.ts'],
   coverageThreshold: { global: { statements: 90, branches: 90, functions: 90, lines: 90 } },
   coverageReporters: ['text-summary', 'lcov', 'cobertura'],
+  reporters: ['default', ['<rootDir>/test/support/junit.ts', { file: 'coverage/junit.xml', name: 'integration' }]],
 };

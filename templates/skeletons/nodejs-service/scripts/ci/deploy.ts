@@ -29,8 +29,8 @@ export type DeployOptions = {
   signal?: AbortSignal;
 };
 
-/** Secrets that the record step needs, and the deployment does not. */
-const NOT_FOR_THE_COMMAND = /^(ROCKET_TOKEN|NEW_RELIC_USER_KEY|REGISTRY_PASSWORD)$/;
+/** Secrets that other steps need, and the deployment does not. */
+const NOT_FOR_THE_COMMAND = /^(ROCKET_TOKEN|ROCKET_ID_TOKEN|NEW_RELIC_USER_KEY|REGISTRY_PASSWORD)$/;
 
 function run(command: string, args: string[], options: DeployOptions, signal?: AbortSignal): Promise<void> {
   const env = Object.fromEntries(Object.entries(options.env).filter(([name]) => !NOT_FOR_THE_COMMAND.test(name)));

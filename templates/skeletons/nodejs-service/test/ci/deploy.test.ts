@@ -100,7 +100,12 @@ describe('a deployment', () => {
   });
 
   it('keeps from the command what it does not need', async () => {
-    await run({ ROCKET_TOKEN: 'canary', NEW_RELIC_USER_KEY: 'canary', CLOUD_ID_TOKEN: 'needed' });
+    await run({
+      ROCKET_TOKEN: 'canary',
+      ROCKET_ID_TOKEN: 'canary',
+      NEW_RELIC_USER_KEY: 'canary',
+      CLOUD_ID_TOKEN: 'needed',
+    });
     const seen = readFileSync(join(repo.folder, 'environment.txt'), 'utf8');
     expect(seen).not.toContain('canary');
     expect(seen).toContain('CLOUD_ID_TOKEN=needed');

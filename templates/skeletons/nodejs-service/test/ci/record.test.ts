@@ -1,26 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { recordCatalog, recordDeployment, type Env } from '../../scripts/ci/record.ts';
+import { recordDeployment, type Env } from '../../scripts/ci/record.ts';
 import { fakeServer, repository, type Answer } from './support.ts';
 
-const ROCKET_TOKEN = 'rocket-canary-4711';
 const NEW_RELIC_USER_KEY = 'NRAK-CANARY-4711';
 const MARKED = {
   data: { changeTrackingCreateEvent: { changeTrackingEvent: { changeTrackingId: 'x' }, messages: [] } },
 };
-
-const CATALOG = `apiVersion: backstage.io/v1alpha1
-kind: Component
-metadata: { name: wallet }
----
-apiVersion: backstage.io/v1alpha1
-kind: API
-metadata: { name: wallet }
-spec:
-  definition: { $text: ./contracts/openapi.yaml }
----
-`;
 
 const DEPLOYMENT = {
   environment: 'production',
@@ -40,7 +25,7 @@ const servers: { stop(): Promise<void> }[] = [];
 beforeEach(() => {
   repo = repository();
   base = repo.commit({ 'package.json': '{"name":"wallet"}' });
-  repo.commit({ 'catalog-info.yaml': CATALOG, 'contracts/openapi.yaml': 'openapi: 3.1.0\n' });
+  repo.commit({ 'other.md': 'other' });
   commit = repo.commit({ 'README.md': 'more' });
   lines = [];
 });
@@ -62,7 +47,6 @@ function around(env: Env) {
       COMMIT: commit,
       BASE_COMMIT: base,
       BRANCH: 'main',
-      REPOSITORY_URL: 'https://ci:password-canary@git.example.com/acme/wallet',
       PIPELINE_URL: 'https://git.example.com/acme/wallet/runs/7',
       ACTOR: 'ana',
       ...env,
@@ -72,89 +56,16 @@ function around(env: Env) {
   };
 }
 
-const catalog = (env: Env) => recordCatalog(around(env));
 const deployment = (env: Env) => recordDeployment(around(env));
-
-describe('the catalog', () => {
-  it('is given the entities with their files put in, from this commit', async () => {
-    const rocket = await server({
-      body: { results: [{ entityRef: 'component:default/wallet', outcome: 'updated' }] },
-    });
-    await catalog({ ROCKET_URL: `${rocket.url}/`, ROCKET_TOKEN });
-    const { path, headers, body } = rocket.asked[0]!;
-    expect(path).toBe('/api/ci-registry/entities');
-    expect(headers.authorization).toBe(`Bearer ${ROCKET_TOKEN}`);
-    expect(body.source).toEqual({
-      repository: 'https://git.example.com/acme/wallet',
-      commit,
-      branch: 'main',
-      pipeline: 'https://git.example.com/acme/wallet/runs/7',
-      time: new Date(repo.git('log', '-1', '--format=%cI')).toISOString(),
-    });
-    expect(body.entities.map((entity: any) => entity.kind)).toEqual(['Component', 'API']);
-    expect(body.entities[1].spec.definition).toBe('openapi: 3.1.0\n');
-    expect(lines).toEqual(['component:default/wallet: updated']);
-  });
-
-  it('is left out when there is none, and refused when its token is missing', async () => {
-    await catalog({});
-    expect(lines).toEqual(['ROCKET_URL is not set: the catalog is not told.']);
-    await expect(catalog({ ROCKET_URL: 'https://rocket.example.com' })).rejects.toThrow(
-      'the secret ROCKET_TOKEN is not',
-    );
-  });
-
-  it.each([
-    ['$text: ../outside.txt', 'must name a file of this repository'],
-    ['$text: https://example.com/x', 'must name a file of this repository'],
-    ['$json: ./catalog-info.yaml', 'JSON'],
-  ])('is not told when a definition is %s', async (definition, message) => {
-    repo.write({ 'catalog-info.yaml': CATALOG.replace('$text: ./contracts/openapi.yaml', definition) });
-    const rocket = await server({});
-    await expect(catalog({ ROCKET_URL: rocket.url, ROCKET_TOKEN })).rejects.toThrow(message);
-    expect(rocket.asked).toEqual([]);
-  });
-
-  it('is asked again after an outage, no sooner than it says', async () => {
-    const rocket = await server({ status: 503, headers: { 'retry-after': '0' } }, 'hang up', { body: { results: [] } });
-    await catalog({ ROCKET_URL: rocket.url, ROCKET_TOKEN });
-    expect(rocket.asked).toHaveLength(3);
-    expect(lines[0]).toMatch(/^Rocket: 503.*again in 0 ms$/);
-  });
-
-  it.each<[string, Answer, RegExp, number]>([
-    ['never answers', 'silence', /could not be reached in 3 attempts: no answer in time/, 3],
-    ['is down', { status: 503 }, /could not be reached in 3 attempts: 503/, 3],
-    ['hangs up', 'hang up', /could not be reached in 3 attempts/, 3],
-    ['refuses', { status: 409, body: { error: { message: 'belongs to other/repo' } } }, /refused: 409.*belongs to/, 1],
-    ['does not know the token', { status: 401, body: `not ${ROCKET_TOKEN}` }, /refused: 401 not \*\*\*/, 1],
-    ['answers nonsense', { body: '<html>' }, /not JSON/, 1],
-    ['sends elsewhere', { status: 302, headers: { location: 'https://example.com/' } }, /could not be reached/, 3],
-  ])('that %s fails the step, within bounds', async (_, answer, message, times) => {
-    const rocket = await server(answer);
-    await expect(catalog({ ROCKET_URL: rocket.url, ROCKET_TOKEN })).rejects.toThrow(message);
-    expect(rocket.asked).toHaveLength(times);
-    expect(lines.join('\n')).not.toContain(ROCKET_TOKEN);
-  });
-
-  it('gets no token over plain HTTP to another machine', async () => {
-    await expect(catalog({ ROCKET_URL: 'http://rocket.example.com', ROCKET_TOKEN })).rejects.toThrow('https://');
-  });
-});
 
 describe('a deployment', () => {
   beforeEach(() => repo.write({ 'ci-out/deployment.json': JSON.stringify(DEPLOYMENT) }));
 
-  it('marks New Relic and sends the DORA event with every commit it brought', async () => {
-    const newRelic = await server({ body: MARKED });
-    const dora = await server({ status: 202 });
-    await deployment({
-      NEW_RELIC_API_URL: newRelic.url,
-      NEW_RELIC_USER_KEY,
-      ROCKET_DEPLOYMENTS_URL: `${dora.url}/deployments`,
-      ROCKET_TOKEN,
-    });
-    const { headers, body } = newRelic.asked[0]!;
+  it('is marked in New Relic with what it brought', async () => {
+    const newRelic = await server({ status: 503, headers: { 'retry-after': '0' } }, { body: MARKED });
+    await deployment({ NEW_RELIC_API_URL: newRelic.url, NEW_RELIC_USER_KEY });
+    expect(newRelic.asked).toHaveLength(2);
+    const { headers, body } = newRelic.asked[1]!;
     expect(headers['api-key']).toBe(NEW_RELIC_USER_KEY);
     expect(body.query).toContain('changeTrackingCreateEvent');
     expect(body.variables.event).toMatchObject({
@@ -164,52 +75,42 @@ describe('a deployment', () => {
       },
       entitySearch: { query: "name = 'wallet' AND domain = 'APM' AND type = 'APPLICATION'" },
       user: 'ana',
+      description: 'watch 5: ended with 1',
       timestamp: Date.parse(DEPLOYMENT.finishedAt),
-      customAttributes: { environment: 'production', outcome: 'rolled-back', commits: 2 },
+      customAttributes: { environment: 'production', outcome: 'rolled-back', commits: 2, image: DEPLOYMENT.image },
     });
-    expect(dora.asked[0]).toMatchObject({
-      path: '/deployments',
-      body: {
-        service: 'wallet',
-        commit,
-        environment: 'production',
-        startedAt: DEPLOYMENT.startedAt,
-        finishedAt: DEPLOYMENT.finishedAt,
-        outcome: 'rolled-back',
-        repository: 'https://git.example.com/acme/wallet',
-      },
-    });
-    const file = readFileSync(join(repo.folder, 'ci-out/dora.json'), 'utf8');
-    expect(JSON.parse(file)).toEqual(dora.asked[0]!.body);
-    expect(dora.asked[0]!.body.commits.map((entry: any) => entry.id)).toEqual([
-      commit,
-      repo.git('rev-parse', 'HEAD~1'),
-    ]);
-    const shown = lines.join('\n') + file;
-    for (const secret of [ROCKET_TOKEN, NEW_RELIC_USER_KEY, 'password-canary']) expect(shown).not.toContain(secret);
+    expect(lines.at(-1)).toBe('New Relic: the deployment is marked.');
+    expect(lines.join('\n')).not.toContain(NEW_RELIC_USER_KEY);
   });
 
   it('counts only its own commit when the one before is not known', async () => {
-    const event = await deployment({ BASE_COMMIT: '0'.repeat(40) });
-    expect(event!.commits.map(entry => entry.id)).toEqual([commit]);
-    expect(lines).toEqual([
-      'NEW_RELIC_USER_KEY is not set: New Relic is not told.',
-      'ROCKET_DEPLOYMENTS_URL is not set: the DORA event is only in ci-out/dora.json.',
-    ]);
+    const newRelic = await server({ body: MARKED });
+    await deployment({ NEW_RELIC_API_URL: newRelic.url, NEW_RELIC_USER_KEY, BASE_COMMIT: '0'.repeat(40) });
+    expect(newRelic.asked[0]!.body.variables.event.customAttributes.commits).toBe(1);
   });
 
-  it('reaches the others when New Relic is away, and fails the step', async () => {
-    const newRelic = await server('silence');
-    const dora = await server({});
-    await expect(
-      deployment({
-        NEW_RELIC_API_URL: newRelic.url,
-        NEW_RELIC_USER_KEY,
-        ROCKET_DEPLOYMENTS_URL: dora.url,
-        ROCKET_TOKEN,
-      }),
-    ).rejects.toThrow(/^New Relic .* could not be reached in 3 attempts: no answer in time$/);
-    expect(dora.asked).toHaveLength(1);
+  it('is not marked without a key, and that is said', async () => {
+    await deployment({});
+    expect(lines).toEqual(['NEW_RELIC_USER_KEY is not set: New Relic is not told.']);
+  });
+
+  it.each<[string, Answer, RegExp, number]>([
+    ['never answers', 'silence', /^New Relic .* could not be reached in 3 attempts: no answer in time$/, 3],
+    ['hangs up', 'hang up', /could not be reached in 3 attempts/, 3],
+    ['does not know the key', { status: 401, body: `not ${NEW_RELIC_USER_KEY}` }, /refused: 401 not \*\*\*/, 1],
+    ['answers nonsense', { body: '<html>' }, /not JSON/, 1],
+    ['sends elsewhere', { status: 302, headers: { location: 'https://example.com/' } }, /could not be reached/, 3],
+  ])('fails the step, within bounds, when New Relic %s', async (_, answer, message, times) => {
+    const newRelic = await server(answer);
+    await expect(deployment({ NEW_RELIC_API_URL: newRelic.url, NEW_RELIC_USER_KEY })).rejects.toThrow(message);
+    expect(newRelic.asked).toHaveLength(times);
+    expect(lines.join('\n')).not.toContain(NEW_RELIC_USER_KEY);
+  });
+
+  it('gives no key over plain HTTP to another machine', async () => {
+    await expect(deployment({ NEW_RELIC_API_URL: 'http://new-relic.example.com', NEW_RELIC_USER_KEY })).rejects.toThrow(
+      'https://',
+    );
   });
 
   it.each([
@@ -232,12 +133,13 @@ describe('a deployment', () => {
 
   it('that did not happen is not recorded', async () => {
     repo.git('clean', '-fdxq');
-    expect(await deployment({ NEW_RELIC_USER_KEY })).toBeUndefined();
-    expect(existsSync(join(repo.folder, 'ci-out/dora.json'))).toBe(false);
+    await deployment({ NEW_RELIC_USER_KEY });
+    expect(lines).toEqual(['There is no ci-out/deployment.json: nothing was deployed.']);
   });
 
   it('needs the variables of the pipeline', async () => {
-    await expect(deployment({ COMMIT: '', PIPELINE_URL: '' })).rejects.toThrow('Set COMMIT, PIPELINE_URL');
-    await expect(deployment({ COMMIT: 'main' })).rejects.toThrow('full commit id');
+    const wrong = (env: Env) => deployment({ NEW_RELIC_USER_KEY, ...env });
+    await expect(wrong({ COMMIT: '', PIPELINE_URL: '' })).rejects.toThrow('Set COMMIT, PIPELINE_URL');
+    await expect(wrong({ COMMIT: 'main' })).rejects.toThrow('full commit id');
   });
 });
