@@ -70,14 +70,9 @@ export class Portal {
     component: string,
     environment: string,
   ): Promise<string | undefined> {
-    const query = new URLSearchParams({ component, environment, limit: '50' });
-    const answer = await this.#call('GET', `/deployments?${query}`);
-    const items: { outcome?: string; commit?: string }[] = Array.isArray(
-      answer?.items,
-    )
-      ? answer.items
-      : [];
-    return items.find(({ outcome }) => outcome === 'succeeded')?.commit;
+    const query = new URLSearchParams({ component, environment });
+    const answer = await this.#call('GET', `/deployed?${query}`);
+    return typeof answer?.commit === 'string' ? answer.commit : undefined;
   }
 
   async #call(method: 'GET' | 'POST', path: string, body?: unknown) {

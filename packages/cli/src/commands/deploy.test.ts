@@ -28,15 +28,7 @@ describe('deploy', () => {
   it('names what comes since the last deployment that ended well, from start to finish', async () => {
     const { folder, commits } = history();
     const portal = await fakePortal(
-      {
-        body: {
-          items: [
-            { outcome: 'failed', commit: commits[2] },
-            { outcome: 'succeeded', commit: commits[1] },
-            { outcome: 'succeeded', commit: commits[0] },
-          ],
-        },
-      },
+      { body: { commit: commits[1] } },
       { body: PUSHED },
     );
     const env = { ...HEADS, ROCKET_URL: portal.url };
@@ -57,7 +49,7 @@ describe('deploy', () => {
     );
     expect(begun.code).toBe(0);
     expect(portal.asked[0].path).toBe(
-      '/api/ci-registry/deployments?component=component%3Adefault%2Fwallet&environment=staging&limit=50',
+      '/api/ci-registry/deployed?component=component%3Adefault%2Fwallet&environment=staging',
     );
     const [started] = portal.asked[1].body.deployments;
     expect(started).toMatchObject({
@@ -126,7 +118,7 @@ describe('deploy', () => {
   it('brings no commit when it deploys what runs already', async () => {
     const { folder, commits } = history();
     const portal = await fakePortal(
-      { body: { items: [{ outcome: 'succeeded', commit: commits[3] }] } },
+      { body: { commit: commits[3] } },
       { body: PUSHED },
     );
     await call(folder, ['deploy', 'start'], {
@@ -138,7 +130,10 @@ describe('deploy', () => {
 
   it('takes the times and the outcome from what the deployment script left', async () => {
     const { folder, write } = history();
-    const portal = await fakePortal({ body: { items: [] } }, { body: PUSHED });
+    const portal = await fakePortal(
+      { body: { commit: null } },
+      { body: PUSHED },
+    );
     write({
       'deployment.json': JSON.stringify({
         environment: 'production',
