@@ -197,7 +197,7 @@ describe('CiRegistryEntityProvider', () => {
   });
 
   it('hurries along what a killed catalog left half-processed', async () => {
-    const { registry, connection, catalog, provider } = setup();
+    const { clock, registry, connection, catalog, provider } = setup();
     await provider.connect(connection);
     registry.waiting = [
       { ...change('fine'), repeated: true },

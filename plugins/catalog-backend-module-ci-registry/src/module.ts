@@ -11,9 +11,13 @@ import { eventsServiceRef } from '@backstage/plugin-events-node';
 import { CI_REGISTRY_CHANGED_TOPIC } from '@rocket/plugin-ci-registry-common';
 import { ciRegistryServiceRef } from '@rocket/plugin-ci-registry-node';
 import { CiRegistryEntityProvider } from './CiRegistryEntityProvider';
+import { Paced } from './Paced';
+import { prepareStatements } from './preparedStatements';
 
 const SAFETY_NET_SECONDS = 10;
 const START_RETRY_MS = 2_000;
+/** While pipelines push all the time, the catalog takes over this often what they pushed. */
+const GAP_MS = 250;
 /** Longer than a claim of the process that was killed lasts. */
 const START_FOR_MS = 20_000;
 
@@ -26,6 +30,8 @@ export const catalogModuleCiRegistry = createBackendModule({
       deps: {
         auth: coreServices.auth,
         catalog: catalogServiceRef,
+        config: coreServices.rootConfig,
+        database: coreServices.database,
         events: eventsServiceRef,
         lifecycle: coreServices.lifecycle,
         logger: coreServices.logger,
@@ -35,17 +41,24 @@ export const catalogModuleCiRegistry = createBackendModule({
       },
       async init(deps) {
         const { events, lifecycle, logger, processing, scheduler } = deps;
+        if (
+          deps.config.getOptionalBoolean(
+            'ciRegistry.catalog.preparedStatements',
+          ) ??
+          true
+        ) {
+          prepareStatements(await deps.database.getClient());
+        }
+
         const provider = new CiRegistryEntityProvider(deps);
         processing.addEntityProvider(provider);
 
         const stop = new AbortController();
         lifecycle.addShutdownHook(() => stop.abort());
 
-        await events.subscribe({
-          id: 'ci-registry-provider',
-          topics: [CI_REGISTRY_CHANGED_TOPIC],
-          async onEvent() {
-            // Not awaited: the pipeline's push waits for this handler to return.
+        const paced = new Paced({
+          gapMs: GAP_MS,
+          work: () =>
             provider
               .synchronize()
               .catch(error =>
@@ -53,7 +66,15 @@ export const catalogModuleCiRegistry = createBackendModule({
                   `Could not take over what was pushed, trying again within ${SAFETY_NET_SECONDS} s`,
                   { error: String(error) },
                 ),
-              );
+              ),
+        });
+        lifecycle.addShutdownHook(() => paced.stop());
+        await events.subscribe({
+          id: 'ci-registry-provider',
+          topics: [CI_REGISTRY_CHANGED_TOPIC],
+          async onEvent() {
+            // Not awaited: the pipeline's push waits for this handler to return.
+            paced.ask();
           },
         });
 
