@@ -26,6 +26,8 @@ export interface DeliveryView {
   /** `mine`, an entity ref, or undefined for all. */
   owner?: string;
   states: FreshnessState[];
+  /** Of the decisions only those that refused. */
+  refused: boolean;
 }
 
 export const DEFAULT_ENVIRONMENT = 'production';
@@ -48,6 +50,7 @@ export function readView(params: URLSearchParams): DeliveryView {
     sort: { key: key ?? 'name', descending: wanted.startsWith('-') },
     owner: params.get('owner') || undefined,
     states: FRESHNESS_STATES.filter(state => states.includes(state)),
+    refused: params.get('refused') === 'only',
   };
 }
 
@@ -72,5 +75,6 @@ export function writeView(
   set('sort', `${view.sort.descending ? '-' : ''}${view.sort.key}`, 'name');
   set('owner', view.owner);
   set('state', view.states.join(','));
+  set('refused', view.refused ? 'only' : undefined);
   return next;
 }

@@ -187,7 +187,12 @@ export function useDocumentVersions(entityRef: string) {
 }
 
 /** Who was let in and who was not, the newest first. */
-export function useDecisions() {
+export function useDecisions(refusedOnly: boolean) {
   const api = useApi(ciRegistryApiRef);
-  return usePages(['decisions'], 50, request => api.getDecisions(request));
+  return usePages(['decisions', refusedOnly], 50, request =>
+    api.getDecisions({
+      ...request,
+      allowed: refusedOnly ? false : undefined,
+    }),
+  );
 }

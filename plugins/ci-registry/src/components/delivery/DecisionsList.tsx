@@ -1,7 +1,9 @@
 import {
   ciRegistryAuditPermission,
   type IdentityDecision,
+  type PusherIdentity,
 } from '@rocket/plugin-ci-registry-common';
+import { Switch } from '@backstage/ui';
 import { RiCheckLine, RiProhibitedLine } from '@remixicon/react';
 import {
   formatTimestamp,
@@ -15,8 +17,18 @@ import { useDecisions } from '../../query/hooks';
 import { Empty, MoreButton, ReadingState } from '../shared/parts';
 import { PipelineName } from '../shared/Source';
 import styles from './DeliveryPage.module.css';
+import type { ViewProps } from './DoraBoard';
 
 const TABLE_MIN_WIDTH = 820;
+
+const TYPES: Record<PusherIdentity['type'], string> = {
+  github: 'GitHub Actions',
+  gitlab: 'GitLab CI',
+  oidc: 'OpenID Connect',
+  static: 'static token',
+  user: 'person',
+  service: 'service',
+};
 
 function Verdict({ decision }: { decision: IdentityDecision }) {
   return decision.allowed ? (
@@ -54,7 +66,9 @@ function Who({ decision }: { decision: IdentityDecision }) {
     <span className={styles.breaks}>
       {identity.subject ?? 'unknown'}
       <span className={tableStyles.sub}>
-        {[identity.type, identity.issuer].filter(Boolean).join(', ')}
+        {[identity.type && TYPES[identity.type], identity.issuer]
+          .filter(Boolean)
+          .join(', ')}
       </span>
       {identity.pipeline && (
         <span className={tableStyles.sub}>
@@ -68,6 +82,7 @@ function Who({ decision }: { decision: IdentityDecision }) {
 function Asked({ decision }: { decision: IdentityDecision }) {
   const { request, identity } = decision;
   const refs = request.entityRefs ?? [];
+  const others = (request.entityCount ?? refs.length) - 2;
   return (
     <span className={styles.breaks}>
       <code>
@@ -77,8 +92,8 @@ function Asked({ decision }: { decision: IdentityDecision }) {
         {[
           request.repository ?? identity.repository,
           identity.branch,
-          refs.length > 2
-            ? `${refs.slice(0, 2).join(', ')} and ${refs.length - 2} more`
+          others > 0
+            ? `${refs.slice(0, 2).join(', ')} and ${others} more`
             : refs.join(', '),
           request.environments?.join(', '),
         ]
@@ -90,13 +105,20 @@ function Asked({ decision }: { decision: IdentityDecision }) {
 }
 
 /** Decisions on the calls of pipelines, for those who may audit them. */
-export function DecisionsList() {
-  const list = useDecisions();
+export function DecisionsList({ view, onChange }: ViewProps) {
+  const list = useDecisions(view.refused);
   const [boxRef, width] = useElementWidth(1200);
   const { reading } = list;
   const items = itemsOf(reading.data);
   return (
     <div ref={boxRef} className={styles.board}>
+      <div className={styles.filters}>
+        <Switch
+          label="Only what was refused"
+          isSelected={view.refused}
+          onChange={refused => onChange({ refused })}
+        />
+      </div>
       <ReadingState
         reading={reading}
         subject="The decisions"
@@ -104,7 +126,11 @@ export function DecisionsList() {
         lines={4}
       />
       {reading.data && items.length === 0 && (
-        <Empty title="No pipeline has called yet">
+        <Empty
+          title={
+            view.refused ? 'No call was refused' : 'No pipeline has called yet'
+          }
+        >
           Each call of a pipeline leaves its decision here, with the identity
           that it proved and the rule that let it in.
         </Empty>
@@ -154,7 +180,7 @@ export function DecisionsList() {
                   <td>
                     <Verdict decision={decision} />
                   </td>
-                  <td>
+                  <td className={styles.reason}>
                     <Who decision={decision} />
                   </td>
                   <td>

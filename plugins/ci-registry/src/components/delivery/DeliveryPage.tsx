@@ -42,7 +42,9 @@ function Delivery() {
         {view.view === 'freshness' && (
           <FreshnessList view={view} onChange={change} />
         )}
-        {view.view === 'decisions' && <DecisionsList />}
+        {view.view === 'decisions' && (
+          <DecisionsList view={view} onChange={change} />
+        )}
       </div>
     </Container>
   );

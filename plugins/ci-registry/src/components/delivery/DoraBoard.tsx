@@ -52,7 +52,12 @@ function Filters({
   view,
   onChange,
   environments,
-}: ViewProps & { environments: string[] }) {
+  onSave,
+}: ViewProps & {
+  environments: string[];
+  /** Left out while there is nothing to save. */
+  onSave?: () => void;
+}) {
   const choices = [
     ...new Set([
       DEFAULT_ENVIRONMENT,
@@ -99,6 +104,15 @@ function Filters({
       </div>
       <div className={styles.right}>
         <DaysPicker days={view.days} onChange={days => onChange({ days })} />
+        <Button
+          variant="tertiary"
+          size="small"
+          iconStart={<RiDownloadLine />}
+          isDisabled={!onSave}
+          onPress={onSave}
+        >
+          CSV
+        </Button>
       </div>
     </div>
   );
@@ -262,6 +276,18 @@ export function DoraBoard({ view, onChange }: ViewProps) {
         view={view}
         onChange={onChange}
         environments={data?.environments ?? []}
+        onSave={
+          data && rows.length > 0
+            ? () =>
+                saveFile(
+                  new Blob([doraCsv(data, rows)], { type: 'text/csv' }),
+                  `dora-${data.by}-${data.environment}-${days}d.csv`.replace(
+                    /[^\w.-]+/g,
+                    '-',
+                  ),
+                )
+            : undefined
+        }
       />
       <ReadingState reading={reading} subject="The metrics" lines={4} />
       {data && data.rows.length === 0 && (
@@ -300,30 +326,12 @@ export function DoraBoard({ view, onChange }: ViewProps) {
               ))}
             </dl>
           </details>
-          <div className={styles.filters}>
-            <p className={styles.note}>
-              DORA: DevOps Research and Assessment. {data.environment},{' '}
-              {formatTimestamp(data.from)} to {formatTimestamp(data.to)}, held
-              against the same stretch before it. Goal of the lead time:{' '}
-              {formatSpan(data.leadTimeGoal).text} from commit to running.
-            </p>
-            <Button
-              variant="tertiary"
-              size="small"
-              iconStart={<RiDownloadLine />}
-              onPress={() =>
-                saveFile(
-                  new Blob([doraCsv(data, rows)], { type: 'text/csv' }),
-                  `dora-${by}-${data.environment.replace(
-                    /\W+/g,
-                    '-',
-                  )}-${days}d.csv`,
-                )
-              }
-            >
-              CSV
-            </Button>
-          </div>
+          <p className={styles.note}>
+            DORA: DevOps Research and Assessment. {data.environment},{' '}
+            {formatTimestamp(data.from)} to {formatTimestamp(data.to)}, held
+            against the same stretch before it. Goal of the lead time:{' '}
+            {formatSpan(data.leadTimeGoal).text} from commit to running.
+          </p>
         </>
       )}
     </div>

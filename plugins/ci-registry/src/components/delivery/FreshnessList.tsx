@@ -1,3 +1,4 @@
+import { parseEntityRef } from '@backstage/catalog-model';
 import type {
   Freshness,
   FreshnessState,
@@ -17,7 +18,7 @@ import {
 import { FRESHNESS, FRESHNESS_STATES } from '../../lib/looks';
 import { useFreshnessList } from '../../query/hooks';
 import { Ago, Empty, MoreButton, ReadingState } from '../shared/parts';
-import { CommitLink, OutsideLink, PipelineName } from '../shared/Source';
+import { CommitLink, PipelineName, RepositoryLink } from '../shared/Source';
 import styles from './DeliveryPage.module.css';
 import type { ViewProps } from './DoraBoard';
 
@@ -59,7 +60,7 @@ function States(props: {
             }
           >
             <Icon size={15} />
-            {label}
+            {label}{' '}
             {counts && (
               <span className={styles.count}>
                 {formatCount(counts[state] ?? 0)}
@@ -75,7 +76,9 @@ function States(props: {
 /** What runs without an entry has no page in the catalog. */
 function Name({ item }: { item: Freshness }) {
   return item.state === 'running-unregistered' ? (
-    <span className={tableStyles.title}>{item.entityRef}</span>
+    <span className={tableStyles.title}>
+      {parseEntityRef(item.entityRef).name}
+    </span>
   ) : (
     <EntityName entityRef={item.entityRef} className={tableStyles.title} />
   );
@@ -130,7 +133,7 @@ function Origin({ item }: { item: Freshness }) {
     <>
       {item.repository && (
         <span className={styles.breaks}>
-          <OutsideLink href={item.repository}>{item.repository}</OutsideLink>
+          <RepositoryLink repository={item.repository} />
         </span>
       )}
       {item.lastSeenRunningAt && (

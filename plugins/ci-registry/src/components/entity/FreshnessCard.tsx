@@ -11,7 +11,7 @@ import {
 import { FRESHNESS } from '../../lib/looks';
 import { useFreshnessOf } from '../../query/hooks';
 import { Ago, Facts, ReadingState } from '../shared/parts';
-import { CommitLink, OutsideLink, PipelineName } from '../shared/Source';
+import { CommitLink, PipelineName, RepositoryLink } from '../shared/Source';
 import styles from './FreshnessCard.module.css';
 
 function Details({ freshness }: { freshness: Freshness }) {
@@ -69,7 +69,7 @@ function Details({ freshness }: { freshness: Freshness }) {
           },
           repository !== undefined && {
             label: 'Came from',
-            value: <OutsideLink href={repository}>{repository}</OutsideLink>,
+            value: <RepositoryLink repository={repository} />,
           },
           lastSeenRunningAt !== undefined && {
             label: 'Seen running',

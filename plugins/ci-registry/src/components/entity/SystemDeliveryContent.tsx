@@ -32,7 +32,7 @@ function Cell({ running }: { running?: RunningVersion }) {
           repository={deployment.repository}
           sha={deployment.commit}
         />{' '}
-        since <Ago at={since} />
+        deployed <Ago at={since} />
       </span>
       {behind && <span className={tableStyles.sub}>{behind}</span>}
       {inProgress && <UnderWay deployment={inProgress} />}

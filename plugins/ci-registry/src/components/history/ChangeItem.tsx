@@ -3,7 +3,7 @@ import { Button, Text } from '@backstage/ui';
 import { formatTimestamp, ToneBadge } from '@rocket/rocket-react';
 import { CHANGE_KINDS } from '../../lib/looks';
 import { Ago } from '../shared/parts';
-import { CommitLink, PipelineName } from '../shared/Source';
+import { CommitLink, PipelineName, RepositoryLink } from '../shared/Source';
 import { Diff } from './Diff';
 import styles from './History.module.css';
 
@@ -13,7 +13,7 @@ export function ChangeOrigin({ change }: { change: EntityChange }) {
   return (
     <>
       {formatTimestamp(change.time)} (<Ago at={change.time} />) by{' '}
-      {change.actor} · {source.repository}
+      {change.actor} · <RepositoryLink repository={source.repository} />
       {source.branch && `, ${source.branch}`} ·{' '}
       <CommitLink repository={source.repository} sha={source.commit} /> ·{' '}
       <PipelineName pipeline={source.pipeline} />

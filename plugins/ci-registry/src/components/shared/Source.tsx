@@ -22,8 +22,7 @@ export function OutsideLink(props: { href?: string; children: string }) {
       standalone
       className={styles.link}
     >
-      {props.children}
-      <RiExternalLinkLine size={13} aria-hidden="true" />
+      {props.children} <RiExternalLinkLine size={13} aria-hidden="true" />
     </Link>
   );
 }
@@ -59,7 +58,7 @@ export function CommitLink(props: { repository?: string; sha: string }) {
 /** A pipeline run: a link when the pipeline said its address, else what it called itself. */
 export function PipelineName({ pipeline }: { pipeline?: string }) {
   if (!pipeline) {
-    return <span>not reported</span>;
+    return <span>pipeline not reported</span>;
   }
   const href = safeHref(pipeline);
   if (!href) {
@@ -77,6 +76,15 @@ function decodeText(text: string): string {
   } catch {
     return text;
   }
+}
+
+/** A repository: its address without the scheme, as a link when it can be followed. */
+export function RepositoryLink({ repository }: { repository: string }) {
+  return (
+    <OutsideLink href={repository}>
+      {repository.replace(/^https?:\/\//, '')}
+    </OutsideLink>
+  );
 }
 
 /** A digest, short; the whole one is shown on hovering. */
