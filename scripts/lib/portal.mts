@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { loadCredentials } from './credentials.mts';
@@ -66,6 +67,8 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
   mkdirSync(join(options.dataDir, 'sqlite'), { recursive: true });
   const credentials = loadCredentials(options.dataDir);
   const url = `http://localhost:${ports.portal}`;
+  // Known to the sandbox alone, and only as long as it runs; the portal knows its hash.
+  const demoPipelineToken = randomBytes(32).toString('hex');
   const env: NodeJS.ProcessEnv = {
     ...process.env,
     // mkdocs of the private environment comes first, the Node.js of this process is everybody's.
@@ -81,6 +84,9 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
     ROCKET_SERVICE_PORT_LAST: String(ports.services + 99),
     ROCKET_SANDBOX_API_KEY: credentials.sandboxApiKey,
     ROCKET_SANDBOX_LICENSE_KEY: credentials.sandboxLicenseKey,
+    ...(options.traffic
+      ? { ROCKET_DEMO_PIPELINE_TOKEN_SHA256: sha256(demoPipelineToken) }
+      : {}),
     // The versions of the packages are checked by us, not by a call home at every start.
     BACKSTAGE_CLI_DISABLE_UPDATE_CHECK: 'true',
   };
@@ -95,7 +101,9 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
       ...(options.historyDays ? ['--days', String(options.historyDays)] : []),
     ],
     {
-      env,
+      env: options.traffic
+        ? { ...env, ROCKET_DEMO_PIPELINE_TOKEN: demoPipelineToken }
+        : env,
       logFile: join(logDir, 'sandbox.log'),
       verbose: options.verbose,
       service: true,
@@ -120,10 +128,11 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
       [
         ...NODE_TRANSFORM,
         join(ROOT, 'packages/backend/src/index.ts'),
-        ...['app-config.yaml', ...(options.configs ?? [])].flatMap(file => [
-          '--config',
-          resolve(ROOT, file),
-        ]),
+        ...[
+          'app-config.yaml',
+          ...(options.traffic ? [DEMO_PIPELINES] : []),
+          ...(options.configs ?? []),
+        ].flatMap(file => ['--config', resolve(ROOT, file)]),
       ],
       {
         env,
@@ -151,3 +160,9 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
 }
 
 export const DEFAULT_DATA_DIR = join(STATE, 'data');
+
+/** Lets the pipelines of the demo organisation in. */
+const DEMO_PIPELINES = 'examples/demo-pipelines.yaml';
+
+const sha256 = (text: string) =>
+  createHash('sha256').update(text).digest('hex');

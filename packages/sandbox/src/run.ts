@@ -17,7 +17,8 @@ An offline New Relic on this machine.
 Environment: ROCKET_SANDBOX_PORT (7010), ROCKET_COLLECTOR_PORT (7011),
 ROCKET_DATA_DIR (.rocket/data), ROCKET_SANDBOX_API_KEY,
 ROCKET_SANDBOX_LICENSE_KEY, ROCKET_SANDBOX_ADMIN_TOKEN (allows POST
-/sandbox/misbehave).`;
+/sandbox/misbehave), ROCKET_URL and ROCKET_DEMO_PIPELINE_TOKEN (the
+scenario's pipelines push their builds and deployments there).`;
 
 /** A start that cannot be, with a sentence for the person who tried. */
 export class UsageError extends Error {}
@@ -90,6 +91,13 @@ export function readOptions(
         ? undefined
         : wholeNumber('--days', values.days, 31),
     adminToken: env.ROCKET_SANDBOX_ADMIN_TOKEN || undefined,
+    pipelines:
+      env.ROCKET_URL && env.ROCKET_DEMO_PIPELINE_TOKEN
+        ? {
+            portalUrl: env.ROCKET_URL,
+            token: env.ROCKET_DEMO_PIPELINE_TOKEN,
+          }
+        : undefined,
   };
 }
 

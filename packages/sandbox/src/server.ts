@@ -11,6 +11,7 @@ import { Misbehaviour, misbehaviourSchema } from './misbehaviour/Misbehaviour';
 import { createNerdGraphHandler } from './nerdgraph/createNerdGraphHandler';
 import { EventStore, type SandboxAccount } from './store/EventStore';
 import { Journal } from './store/Journal';
+import { startPipelines, type PipelineOptions } from './pipelines';
 import { startTraffic } from './traffic';
 
 const HOST = '127.0.0.1';
@@ -34,6 +35,8 @@ export interface SandboxOptions {
   scenarioFile?: string;
   /** Days of history instead of the scenario's. */
   historyDays?: number;
+  /** The portal that the scenario's pipelines push to; undefined for none. */
+  pipelines?: Pick<PipelineOptions, 'portalUrl' | 'token'>;
   /** Lets `POST /sandbox/misbehave` in; without one there is no such route. */
   adminToken?: string;
   logger?: SandboxLogger;
@@ -164,6 +167,17 @@ export async function startSandbox(
         now,
       });
       closers.push(() => traffic.stop());
+      if (options.pipelines) {
+        const { historyDays, markersBetween } = traffic;
+        const pipelines = startPipelines({
+          ...options.pipelines,
+          historyDays,
+          markersBetween,
+          logger,
+          now,
+        });
+        closers.push(() => pipelines.stop());
+      }
       history = traffic.ready;
     }
     const ready = history.then(

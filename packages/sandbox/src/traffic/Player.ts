@@ -5,6 +5,7 @@ import {
   SERVICE_LEVEL_ATTRIBUTES,
   ServiceLevelCounter,
 } from './ServiceLevelCounter';
+import type { TrafficMarker } from './ScenarioEvents';
 import type { TrafficModel } from './TrafficModel';
 import type { TrafficScenario } from './scenario';
 
@@ -61,6 +62,9 @@ export interface RunningTraffic {
    * would take a gap for the truth. Rejects when generation fails.
    */
   ready: Promise<TrafficHistory>;
+  /** Days of history, and the deployments and incidents of any time in [from, to), epoch milliseconds. */
+  historyDays: number;
+  markersBetween(from: number, to: number): TrafficMarker[];
   /** Ends generation; nothing is appended afterwards. */
   stop(): Promise<void>;
 }
@@ -172,6 +176,8 @@ export class Player {
     void work.then(tick, () => {});
     return {
       ready: work,
+      historyDays: this.#historyDays,
+      markersBetween: (from, to) => this.#model.markersBetween(from, to),
       stop: async () => {
         this.#stopped = true;
         clearTimeout(timer);

@@ -1,0 +1,1 @@
+export { startPipelines, type PipelineOptions } from './PipelinePlayer';
