@@ -67,7 +67,7 @@ function ratios(
   return pairs.length ? { pairs, median: median(pairs) } : undefined;
 }
 
-function printRounds(rounds: RoundFigures[]): void {
+export function printRounds(rounds: RoundFigures[]): void {
   console.log(
     '\nround          load  accepted/s  p50 ms  queryable/s  CPU-ms node + PG    fresh p50 / p95 ms    at rest node + PG, Git reads/h',
   );

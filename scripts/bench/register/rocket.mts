@@ -1,8 +1,8 @@
 /** Rocket as production runs it, on PostgreSQL, with everything installed and no Git host, no New Relic and no cluster to talk to. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { LOGS, ROOT, STATE } from '../../lib/paths.mts';
 import {
   needFreePort,
@@ -40,6 +40,14 @@ export interface Rocket extends Backend {
   start(): Promise<void>;
 }
 
+/** How production uses its database, save where that is. */
+function productionDatabase(): object {
+  const { backend } = parse(
+    readFileSync(join(ROOT, 'app-config.production.yaml'), 'utf8'),
+  ) as { backend: { database: object } };
+  return backend.database;
+}
+
 /** Starts it and waits until it is ready. */
 export async function startRocket(options: RocketOptions): Promise<Rocket> {
   const url = `http://127.0.0.1:${options.port}`;
@@ -58,8 +66,7 @@ export async function startRocket(options: RocketOptions): Promise<Rocket> {
           ],
         },
         database: {
-          client: 'pg',
-          pluginDivisionMode: 'schema',
+          ...productionDatabase(),
           connection: {
             host: '127.0.0.1',
             port: options.database.port,
