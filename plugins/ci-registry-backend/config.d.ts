@@ -83,6 +83,15 @@ export interface Config {
       /** Entity refs of those who hear of what has no owner. Default: nobody. */
       recipients?: string[];
     };
+    /** API documents that pipelines push. */
+    documents?: {
+      /** Size of one definition in bytes. Default: 1048576 (1 MiB); maxBodyBytes is the limit of the whole push. */
+      maxBytes?: number;
+      /** Versions of one document that are kept. Default: 100. */
+      versions?: number;
+      /** Seconds that the comparison of two versions may take; after that the version says that it was not compared. Default: 10. */
+      compareSeconds?: number;
+    };
     /**
      * Who may push beside Backstage's own users and services. Without it nobody: a push needs the
      * permission ci-registry.entity.register.

@@ -24,6 +24,7 @@ import { PushService } from './service/PushService';
 import { RateLimiter } from './service/RateLimiter';
 import { readCiRegistryConfig } from './service/config';
 import { setUpDelivery } from './service/delivery/setUpDelivery';
+import { setUpDocuments } from './service/documents/setUpDocuments';
 import { setUpFreshness } from './service/freshness/setUpFreshness';
 import { createHistoryRouter } from './service/historyRouter';
 import { scheduleHousekeeping } from './service/housekeeping';
@@ -89,7 +90,11 @@ export const ciRegistryPlugin = createBackendPlugin({
           graceMs: settings.graceMs,
           providers,
         });
-        const parts: PushParts = { delivery: delivery.writer };
+        const documents = await setUpDocuments({ ...deps, entities: store });
+        const parts: PushParts = {
+          delivery: delivery.writer,
+          documents: documents.writer,
+        };
         const service = new PushService({
           ...deps,
           store,
@@ -124,6 +129,7 @@ export const ciRegistryPlugin = createBackendPlugin({
               }),
               createHistoryRouter({ ...deps, history }),
               delivery.router,
+              documents.router,
               freshness.router,
               createDecisionsRouter({ ...deps, store: identityStore }),
             ],

@@ -1,5 +1,6 @@
 import type express from 'express';
 import { createDeliveryRouter } from './delivery/router';
+import { createDocumentsRouter } from './documents/router';
 import { createFreshnessRouter } from './freshness/router';
 import { createHistoryRouter } from './historyRouter';
 import { createDecisionsRouter } from './identity/decisionsRouter';
@@ -30,6 +31,7 @@ async function routes(): Promise<string[]> {
       createHistoryRouter(nothing),
       createDecisionsRouter(nothing),
       createDeliveryRouter(nothing),
+      createDocumentsRouter(nothing),
       createFreshnessRouter(nothing),
     ],
   });
