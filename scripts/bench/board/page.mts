@@ -1,23 +1,33 @@
 /**
- * The board as a person sees it: Chromium opens it and the stock catalog page in turn, in one run, over one portal with 2,000 components
- * and 200 critical paths. Cold is a browser that has never been here, warm one that has just been.
+ * The board as a person sees it: Chromium opens it and the catalog page of plain Backstage in turn, in one run. Both installations are
+ * production builds and have 2,000 components; ours has 200 critical paths as well. Cold is a browser that has never been here, warm one
+ * that has just been. Our own catalog page is opened beside them, to tell what the board brings and what the portal around it.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type BrowserContext } from '@playwright/test';
-import { stringify } from 'yaml';
+import { parseAllDocuments, stringify } from 'yaml';
 import { findChromium } from '../../lib/chromium.mts';
 import { Failure, say } from '../../lib/console.mts';
 import { ROOT } from '../../lib/paths.mts';
 import { startPortal } from '../../lib/portal.mts';
 import { buildPortal } from '../../lib/portalBuild.mts';
 import { NODE_TRANSFORM } from '../../lib/processes.mts';
+import { startTestPostgres } from '../../lib/testPostgres.mts';
+import { startStock } from '../stock/stock.mts';
 import { json } from './json.mts';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 7);
 const PORT = Number(process.env.BENCH_PORT ?? 7607);
 const COMPONENTS = 2_000;
+const PATHS = 200;
 
 /** Milliseconds from the start of the navigation, and what it took. */
 interface Sample {
@@ -30,28 +40,41 @@ interface Sample {
   bytes: number;
 }
 
+const CATALOG_FILTERS = 'filters%5Bkind%5D=component&filters%5Buser%5D=all';
+const CATALOG_ROWS = 'tbody a[href*="/default/component/"]';
+
+/** Every page is shown when five of its rows have a link to what they are about. */
 const PAGES = {
   board: {
+    site: 'rocket',
     path: '/critical-paths',
     rows: 'tbody a[href^="/critical-paths/default/"]',
   },
   catalog: {
-    path: '/catalog?filters%5Bkind%5D=component&filters%5Buser%5D=all',
-    rows: 'tbody a[href^="/catalog/default/component/"]',
+    site: 'rocket',
+    path: `/catalog?${CATALOG_FILTERS}`,
+    rows: CATALOG_ROWS,
   },
+  // Plain Backstage has its catalog as the first page.
+  stock: { site: 'stock', path: `/?${CATALOG_FILTERS}`, rows: CATALOG_ROWS },
 } as const;
 
 type Page = keyof typeof PAGES;
+const NAMES = Object.keys(PAGES) as Page[];
+
+/** Addresses of the installations. */
+export type Sites = Record<(typeof PAGES)[Page]['site'], string>;
 
 async function visit(
   context: BrowserContext,
-  base: string,
+  sites: Sites,
   page: Page,
 ): Promise<Sample> {
   const tab = await context.newPage();
   await tab.addInitScript((selector: string) => {
-    // The guest of this machine has entered already; signing in is the same for both pages.
+    // The guest has entered here before, as far as Rocket and plain Backstage remember that; both ask for the session by themselves then.
     sessionStorage.setItem('rocket.guest', 'entered');
+    localStorage.setItem('@backstage/core:SignInPage:provider', 'guest');
     const seen = () => {
       const rows = document.querySelectorAll(selector);
       if (rows.length >= 5 && (rows[0] as HTMLElement).offsetHeight > 0) {
@@ -76,7 +99,7 @@ async function visit(
     'Network.loadingFinished',
     event => (bytes += event.encodedDataLength),
   );
-  await tab.goto(base + PAGES[page].path);
+  await tab.goto(sites[PAGES[page].site] + PAGES[page].path);
   await tab.waitForFunction(() => 'rocketTableAt' in window, undefined, {
     timeout: 60_000,
   });
@@ -108,8 +131,10 @@ function medians(samples: Sample[]): Sample {
 export interface PageFigures {
   cold: Record<Page, Sample>;
   warm: Record<Page, Sample>;
-  /** Board over catalog, time to the table. */
+  /** Board over the catalog page of plain Backstage, time to the table. */
   ratio: { cold: number; warm: number };
+  /** Board over our own catalog page. */
+  ownCatalogRatio: { cold: number; warm: number };
 }
 
 export async function benchPages(): Promise<PageFigures> {
@@ -144,24 +169,56 @@ export async function benchPages(): Promise<PageFigures> {
       },
     }),
   );
+  const components = join(folder, 'components.yaml');
+  writeFileSync(components, componentsOf(catalog));
   await buildPortal({});
-  const portal = await startPortal({
-    port: PORT,
-    dataDir,
-    traffic: false,
-    configs: [config],
-  });
+  const stops: (() => Promise<void>)[] = [];
   try {
-    await untilCatalogued(portal.url);
-    return await measure(portal.url);
+    const postgres = await startTestPostgres();
+    stops.push(() => postgres.stop());
+    const { port, username, password } = new URL(postgres.url);
+    const stock = await startStock({
+      database: { port: Number(port), user: username, password },
+      port: PORT + 200,
+      entities: components,
+    });
+    stops.push(() => stock.stop());
+    const portal = await startPortal({
+      port: PORT,
+      dataDir,
+      traffic: false,
+      configs: [config],
+    });
+    stops.push(() => portal.stop());
+    say(`waiting until both catalogs have ${COMPONENTS} components`);
+    await untilCatalogued('plain Backstage', () =>
+      countComponents(stock.url, stock.headers),
+    );
+    const headers = await guestOf(portal.url);
+    await untilCatalogued('the portal', async () =>
+      Math.min(
+        await countComponents(portal.url, headers),
+        (await countPaths(portal.url, headers)) * (COMPONENTS / PATHS),
+      ),
+    );
+    return await measure({ rocket: portal.url, stock: stock.url });
   } finally {
-    await portal.stop();
+    for (const stop of stops.reverse()) await stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** Opens both pages of a running portal in turn. */
-export async function measure(base: string): Promise<PageFigures> {
+/** The components alone: the kinds that plain Backstage knows. */
+function componentsOf(catalogFile: string): string {
+  return parseAllDocuments(readFileSync(catalogFile, 'utf8'))
+    .map(document => document.toJS() as { kind: string })
+    .filter(({ kind }) => kind === 'Component')
+    .map(entity => stringify(entity))
+    .join('---\n');
+}
+
+/** Opens all pages of running installations in turn. */
+export async function measure(sites: Sites): Promise<PageFigures> {
   const browser = await chromium.launch({
     executablePath: findChromium(),
     args: [
@@ -176,18 +233,20 @@ export async function measure(base: string): Promise<PageFigures> {
     ],
   });
   try {
-    const samples = {
-      cold: { board: [], catalog: [] },
-      warm: { board: [], catalog: [] },
-    } as Record<'cold' | 'warm', Record<Page, Sample[]>>;
+    const empty = () =>
+      Object.fromEntries(NAMES.map(page => [page, []])) as unknown as Record<
+        Page,
+        Sample[]
+      >;
+    const samples = { cold: empty(), warm: empty() };
     const viewport = { width: 1440, height: 900 };
     for (let round = -1; round < ROUNDS; round++) {
-      const pages: Page[] =
-        round % 2 ? ['catalog', 'board'] : ['board', 'catalog'];
-      for (const page of pages) {
+      // Another one goes first each time.
+      const first = (round + 1) % NAMES.length;
+      for (const page of [...NAMES.slice(first), ...NAMES.slice(0, first)]) {
         const context = await browser.newContext({ viewport });
-        const cold = await visit(context, base, page);
-        const warm = await visit(context, base, page);
+        const cold = await visit(context, sites, page);
+        const warm = await visit(context, sites, page);
         await context.close();
         // The first round warms up the backend and counts for nothing.
         if (round < 0) continue;
@@ -195,52 +254,69 @@ export async function measure(base: string): Promise<PageFigures> {
         samples.warm[page].push(warm);
       }
     }
-    const cold = {
-      board: medians(samples.cold.board),
-      catalog: medians(samples.cold.catalog),
-    };
-    const warm = {
-      board: medians(samples.warm.board),
-      catalog: medians(samples.warm.catalog),
-    };
+    const all = (of: Record<Page, Sample[]>) =>
+      Object.fromEntries(
+        NAMES.map(page => [page, medians(of[page])]),
+      ) as Record<Page, Sample>;
+    const cold = all(samples.cold);
+    const warm = all(samples.warm);
+    const over = (peer: Page) => ({
+      cold: cold.board.table / cold[peer].table,
+      warm: warm.board.table / warm[peer].table,
+    });
     return {
       cold,
       warm,
-      ratio: {
-        cold: cold.board.table / cold.catalog.table,
-        warm: warm.board.table / warm.catalog.table,
-      },
+      ratio: over('stock'),
+      ownCatalogRatio: over('catalog'),
     };
   } finally {
     await browser.close();
   }
 }
 
-/** The catalog processes what it reads for a while; measured is the time after. */
-async function untilCatalogued(base: string): Promise<void> {
+type Headers = Record<string, string>;
+
+async function guestOf(base: string): Promise<Headers> {
   const session = await fetch(`${base}/api/auth/guest/refresh`, {
     headers: { 'x-requested-with': 'XMLHttpRequest' },
   });
   const { backstageIdentity } = (await session.json()) as {
     backstageIdentity: { token: string };
   };
-  const headers = { authorization: `Bearer ${backstageIdentity.token}` };
+  return { authorization: `Bearer ${backstageIdentity.token}` };
+}
+
+async function countComponents(
+  base: string,
+  headers: Headers,
+): Promise<number> {
+  const answer = await fetch(
+    `${base}/api/catalog/entities/by-query?filter=kind=component&limit=1`,
+    { headers },
+  );
+  return ((await answer.json()) as { totalItems: number }).totalItems;
+}
+
+async function countPaths(base: string, headers: Headers): Promise<number> {
+  const board = await fetch(`${base}/api/critical-paths/paths?window=24h`, {
+    headers,
+  });
+  return ((await board.json()) as { rows: unknown[] }).rows.length;
+}
+
+/** The catalog processes what it reads for a while; measured is the time after. */
+async function untilCatalogued(
+  who: string,
+  count: () => Promise<number>,
+): Promise<void> {
   const deadline = Date.now() + 300_000;
-  say(`waiting until the catalog has ${COMPONENTS} components`);
   for (;;) {
-    const answer = await fetch(
-      `${base}/api/catalog/entities/by-query?filter=kind=component&limit=1`,
-      { headers },
-    );
-    const { totalItems } = (await answer.json()) as { totalItems: number };
-    const board = await fetch(`${base}/api/critical-paths/paths?window=24h`, {
-      headers,
-    });
-    const { rows } = (await board.json()) as { rows: unknown[] };
-    if (totalItems >= COMPONENTS && rows.length >= 200) return;
+    const counted = await count();
+    if (counted >= COMPONENTS) return;
     if (Date.now() > deadline)
       throw new Failure(
-        `The catalog has ${totalItems} components and ${rows.length} paths after five minutes.`,
+        `After five minutes, ${who} has ${counted} of ${COMPONENTS} components.`,
       );
     await new Promise(resolve => setTimeout(resolve, 1000));
   }
