@@ -86,8 +86,10 @@ export async function deliver(
   } catch (error) {
     if (!(error instanceof AwayError) || options.whenAway === 'fail')
       throw error;
+    // Sent by another job, it would end that job's token.
+    const { final: _over, ...later } = push;
     try {
-      await queue.add(portal.address, push, options.now);
+      await queue.add(portal.address, later, options.now);
     } catch (second) {
       throw new InputFileError(
         queue.file,
