@@ -25,6 +25,7 @@ describe('links', () => {
   });
 
   it.each([
+    // eslint-disable-next-line no-script-url
     'javascript:alert(1)',
     'data:text/html,x',
     ' https://a.example',

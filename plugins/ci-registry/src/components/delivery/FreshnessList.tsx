@@ -99,7 +99,7 @@ function Why({ item }: { item: Freshness }) {
 
 function Changed({ item }: { item: Freshness }) {
   if (!item.lastPushedAt) {
-    return <span className={tableStyles.sub}>never pushed</span>;
+    return <span className={styles.note}>never pushed</span>;
   }
   return (
     <>

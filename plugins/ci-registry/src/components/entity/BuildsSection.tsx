@@ -176,7 +176,7 @@ export function BuildsSection({ component }: { component: string }) {
       )}
       {builds.length > 0 && (
         <ScrollRegion label="Builds, table" className={tableStyles.box}>
-          <table className={tableStyles.table}>
+          <table className={`${tableStyles.table} ${styles.wide}`}>
             <caption className={tableStyles.caption}>
               Builds, the newest first
             </caption>

@@ -17,6 +17,7 @@ import {
   Section,
 } from '../shared/parts';
 import { CommitLink, OutsideLink, PipelineName } from '../shared/Source';
+import styles from '../shared/parts.module.css';
 
 function Row({ deployment }: { deployment: Deployment }) {
   const { startedAt, finishedAt, reason, remediates, url } = deployment;
@@ -87,7 +88,7 @@ export function DeploymentsSection({ component }: { component: string }) {
       )}
       {deployments.length > 0 && (
         <ScrollRegion label="Deployments, table" className={tableStyles.box}>
-          <table className={tableStyles.table}>
+          <table className={`${tableStyles.table} ${styles.wide}`}>
             <caption className={tableStyles.caption}>
               Deployments, the newest first
             </caption>

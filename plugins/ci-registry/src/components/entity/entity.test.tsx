@@ -78,8 +78,9 @@ describe('the tab Delivery of a component', () => {
     expect(first).toHaveTextContent('508 passed3 skipped');
     expect(first).toHaveTextContent('86.6 %1,742 of 2,010 lines');
     expect(first).toHaveTextContent('1 high, 4 medium; 3 with a fix');
-    expect(first).toHaveTextContent('SBOM, CycloneDX , 214 components');
+    expect(first).toHaveTextContent('SBOM, CycloneDX, 214 components');
     expect(second).toHaveTextContent('409 passed, 2 failed');
+    // eslint-disable-next-line no-script-url
     expect(second).toHaveTextContent('javascript:alert(1)');
     for (const link of within(second).getAllByRole('link')) {
       expect(link.getAttribute('href')).toMatch(/^https:/);

@@ -36,10 +36,10 @@ export function ChangeItem(props: {
           Version {version}
         </Text>
         <ToneBadge subject="Change" {...CHANGE_KINDS[kind]} />
-        <span className={styles.grow} />
         <Button
           size="small"
           variant="tertiary"
+          className={styles.show}
           aria-label={`Show the entity at version ${version}`}
           onPress={() => onShow(version)}
         >

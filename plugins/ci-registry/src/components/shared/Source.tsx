@@ -22,7 +22,8 @@ export function OutsideLink(props: { href?: string; children: string }) {
       standalone
       className={styles.link}
     >
-      {props.children} <RiExternalLinkLine size={13} aria-hidden="true" />
+      {props.children}
+      <RiExternalLinkLine size={13} aria-hidden="true" />
     </Link>
   );
 }
@@ -35,7 +36,7 @@ export function CommitLink(props: { repository?: string; sha: string }) {
   const text = (
     <>
       <RiGitCommitLine size={14} aria-hidden="true" />
-      <span className={styles.mono} title={sha}>
+      <span className={`${styles.mono} ${styles.sha}`} title={sha}>
         {shortSha(sha)}
       </span>
     </>
