@@ -40,6 +40,10 @@ const MANAGED_ANNOTATIONS = [
   ANNOTATION_GONE_AT,
 ];
 
+/** Entities of this size and number are remembered once they were found right; most pushes repeat what was pushed before. */
+const MAX_REMEMBERED_BYTES = 8 * 1024;
+const MAX_REMEMBERED = 5_000;
+
 const MANAGED_METADATA = ['uid', 'etag'];
 
 const KIND_VALIDATORS: Record<string, typeof componentEntityV1alpha1Validator> =
@@ -122,6 +126,7 @@ export class EntityValidator {
   readonly #reserved: Set<string>;
   readonly #required: RequiredAnnotation[];
   readonly #envelope = entityEnvelopeSchemaValidator();
+  readonly #remembered = new Map<string, Omit<CheckedEntity, 'at'>>();
   readonly #namespacePolicy = new DefaultNamespaceEntityPolicy();
   readonly #policies = [
     new SchemaValidEntityPolicy(),
@@ -200,6 +205,9 @@ export class EntityValidator {
       wrong(tree.path && `.${tree.path}`, tree.message);
       return undefined;
     }
+    const given = sha256(JSON.stringify(candidate));
+    const known = this.#remembered.get(given);
+    if (known) return { ...known, at };
     let entity: Entity;
     try {
       this.#envelope(candidate);
@@ -249,13 +257,20 @@ export class EntityValidator {
       return undefined;
     }
     const json = canonicalJson(entity as unknown as JsonValue);
-    return {
+    const item = {
       entityRef: stringifyEntityRef(entity),
       entity,
       json,
       hash: sha256(json),
-      at,
     };
+    if (problems.length === before && json.length <= MAX_REMEMBERED_BYTES) {
+      this.#remembered.set(given, item);
+      for (const oldest of this.#remembered.keys()) {
+        if (this.#remembered.size <= MAX_REMEMBERED) break;
+        this.#remembered.delete(oldest);
+      }
+    }
+    return { ...item, at };
   }
 
   #checkAnnotations(

@@ -106,52 +106,55 @@ export function createPushRouter(options: {
     );
   }
 
-  /** One audit event for each push; who it was is part of the decision, which the authenticator keeps. */
-  async function audited<T>(
+  /**
+   * An audit event for each push that changed something or was refused. Who it was is part of the decision, which the
+   * authenticator keeps for every call; a push that changed nothing leaves no more than that.
+   */
+  async function audited(
     request: ParsedPush,
-    work: () => Promise<T>,
-    summary: (answer: T) => object,
-  ): Promise<T> {
-    const event = await auditor.createEvent({
-      eventId: 'entity-register',
-      severityLevel: 'medium',
-    });
-    const source = { ...request.source, ancestors: undefined };
+    work: () => Promise<PushResponse>,
+  ): Promise<PushResponse> {
+    const { ancestors, ...source } = request.source;
+    const note = () =>
+      auditor.createEvent({
+        eventId: 'entity-register',
+        severityLevel: 'medium',
+        meta: { source },
+      });
+    let answer: PushResponse;
     try {
-      const answer = await work();
-      await event.success({
-        meta: JSON.parse(JSON.stringify({ source, ...summary(answer) })),
-      });
-      return answer;
+      answer = await work();
     } catch (error) {
-      await event.fail({
-        error: error as Error,
-        meta: JSON.parse(JSON.stringify({ source })),
-      });
+      await (await note()).fail({ error: error as Error });
       throw error;
     }
+    const { entities, gone, builds, deployments } = answer;
+    const documents = answer.documents.map(({ api, outcome }) => ({
+      api,
+      outcome,
+    }));
+    const isNews = ({ outcome }: { outcome: string }) =>
+      outcome !== 'unchanged' && outcome !== 'superseded';
+    if (
+      gone.length ||
+      [...entities, ...builds, ...deployments, ...documents].some(isNews)
+    ) {
+      await (
+        await note()
+      ).success({ meta: { entities, gone, builds, deployments, documents } });
+    }
+    return answer;
   }
 
   router.post('/pushes', ...before, async (req, res) => {
     const request = parse(pushRequestSchema, req.body);
-    const work = audited(
-      request,
-      () => push(req, request),
-      ({ warnings, documents, ...answer }) => ({
-        ...answer,
-        documents: documents.map(({ api, outcome }) => ({ api, outcome })),
-      }),
-    );
+    const work = audited(request, () => push(req, request));
     res.json(await inTime(work, deadlineMs));
   });
 
   router.post('/entities', ...before, async (req, res) => {
     const request = parse(registerRequestSchema, req.body);
-    const work = audited(
-      request,
-      () => push(req, request),
-      ({ entities }) => ({ entities }),
-    );
+    const work = audited(request, () => push(req, request));
     const { entities } = await inTime(work, deadlineMs);
     const answer: RegisterResponse = { results: entities };
     res.json(answer);
