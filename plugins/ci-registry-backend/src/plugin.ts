@@ -33,6 +33,10 @@ import { PipelineAuthenticator } from './service/identity/PipelineAuthenticator'
 import { readIdentityConfig } from './service/identity/config';
 import { createDecisionsRouter } from './service/identity/decisionsRouter';
 import { loadOpenApi } from './service/openapi';
+import {
+  createPipelineRouter,
+  PIPELINE_READ_PATHS,
+} from './service/pipelineRouter';
 import { PIPELINE_PATHS, createPushRouter } from './service/pushRouter';
 import { createRouter } from './service/router';
 
@@ -59,6 +63,7 @@ export const ciRegistryPlugin = createBackendPlugin({
         config: coreServices.rootConfig,
         criticalPaths: criticalPathsServiceRef,
         database: coreServices.database,
+        discovery: coreServices.discovery,
         events: eventsServiceRef,
         httpAuth: coreServices.httpAuth,
         httpRouter: coreServices.httpRouter,
@@ -109,7 +114,7 @@ export const ciRegistryPlugin = createBackendPlugin({
 
         deps.permissionsRegistry.addPermissions(ciRegistryPermissions);
         // Pipelines have tokens that Backstage does not know; these routes look at them.
-        for (const path of PIPELINE_PATHS) {
+        for (const path of [...PIPELINE_PATHS, ...PIPELINE_READ_PATHS]) {
           deps.httpRouter.addAuthPolicy({ path, allow: 'unauthenticated' });
         }
         deps.httpRouter.use(
@@ -126,6 +131,11 @@ export const ciRegistryPlugin = createBackendPlugin({
                   perMinute: settings.pushesPerMinute,
                 }),
                 maxBodyBytes: settings.maxBodyBytes,
+              }),
+              createPipelineRouter({
+                ...deps,
+                authenticator,
+                store: delivery.store,
               }),
               createHistoryRouter({ ...deps, history }),
               delivery.router,

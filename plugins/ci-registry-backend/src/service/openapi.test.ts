@@ -5,6 +5,7 @@ import { createFreshnessRouter } from './freshness/router';
 import { createHistoryRouter } from './historyRouter';
 import { createDecisionsRouter } from './identity/decisionsRouter';
 import { loadOpenApi } from './openapi';
+import { createPipelineRouter } from './pipelineRouter';
 import { createPushRouter } from './pushRouter';
 import { createRouter } from './router';
 
@@ -28,6 +29,7 @@ async function routes(): Promise<string[]> {
     ...({} as Parameters<typeof createRouter>[0]),
     parts: [
       createPushRouter(nothing),
+      createPipelineRouter(nothing),
       createHistoryRouter(nothing),
       createDecisionsRouter(nothing),
       createDeliveryRouter(nothing),
