@@ -25,6 +25,9 @@ function change(name: string, pushedAt = 'T1'): PendingChange {
   };
 }
 
+/** When the provider started, ms since 1970. */
+const START = Date.UTC(2026, 10, 20, 8);
+
 /** A registry with a queue, as strict about claims as the real one. */
 class FakeRegistry {
   waiting: PendingChange[] = [];
@@ -69,9 +72,8 @@ function setup() {
     refresh: jest.fn(),
   };
   const catalog = catalogServiceMock.mock();
-  const clock = { now: 1_000_000 };
   const provider = new CiRegistryEntityProvider({
-    now: () => clock.now,
+    now: () => START,
     registry: registry as unknown as CiRegistryService,
     catalog,
     auth: mockServices.auth(),
@@ -81,7 +83,7 @@ function setup() {
     mutations.flatMap(m =>
       m.type === 'delta' ? m.added.map(a => a.entity.metadata.name) : ['FULL'],
     );
-  return { registry, mutations, connection, catalog, provider, added, clock };
+  return { registry, mutations, connection, catalog, provider, added };
 }
 
 describe('CiRegistryEntityProvider', () => {
@@ -197,7 +199,7 @@ describe('CiRegistryEntityProvider', () => {
   });
 
   it('hurries along what a killed catalog left half-processed', async () => {
-    const { clock, registry, connection, catalog, provider } = setup();
+    const { registry, connection, catalog, provider } = setup();
     await provider.connect(connection);
     registry.waiting = [
       { ...change('fine'), repeated: true },
@@ -213,15 +215,16 @@ describe('CiRegistryEntityProvider', () => {
 
     // Stored by a catalog that was killed before it could say so: not repeated, and yet stuck.
     catalog.refreshEntity.mockClear();
-    registry.waiting = [change('unsaid', 'T2')];
+    registry.waiting = [
+      change('unsaid', new Date(START - 1_000).toISOString()),
+    ];
     catalog.getEntitiesByRefs.mockResolvedValue({ items: [undefined] });
     await provider.synchronize();
     expect(catalog.refreshEntity.mock.calls.map(c => c[0])).toEqual([
       'component:default/unsaid',
     ]);
-    // Long after the start nothing can be stuck so.
-    clock.now += 60_000;
-    registry.waiting = [change('new')];
+    // What was pushed since the start cannot be stuck so.
+    registry.waiting = [change('new', new Date(START + 60_000).toISOString())];
     catalog.getEntitiesByRefs.mockClear();
     await provider.synchronize();
     expect(catalog.getEntitiesByRefs).not.toHaveBeenCalled();

@@ -18,8 +18,8 @@ import type { CiRegistryService } from '@rocket/plugin-ci-registry-node';
 const PROVIDER_NAME = 'rocket-ci-registry';
 const BATCH = 200;
 
-/** How long after the start an entity may be one that a killed process left half-processed. */
-const HURRY_FOR_MS = 60_000;
+/** How far the clocks of the registry's machine and of this one may be apart. */
+const CLOCKS_APART_MS = 5_000;
 
 /**
  * Brings what pipelines pushed into the catalog, as deltas. It only ever adds, updates
@@ -35,8 +35,7 @@ export class CiRegistryEntityProvider implements EntityProvider {
   #running?: Promise<void>;
   #again = false;
   #repeated = false;
-  readonly #now: () => number;
-  #hurryUntil?: number;
+  readonly #startedAt: number;
 
   constructor(options: {
     registry: CiRegistryService;
@@ -50,7 +49,7 @@ export class CiRegistryEntityProvider implements EntityProvider {
     this.#catalog = options.catalog;
     this.#auth = options.auth;
     this.#logger = options.logger;
-    this.#now = options.now ?? Date.now;
+    this.#startedAt = (options.now ?? Date.now)();
   }
 
   getProviderName(): string {
@@ -88,7 +87,6 @@ export class CiRegistryEntityProvider implements EntityProvider {
         throw new Error('The catalog has not connected the provider yet');
       }
       const credentials = await this.#auth.getOwnServiceCredentials();
-      this.#hurryUntil ??= this.#now() + HURRY_FOR_MS;
       if (!this.#repeated) {
         await this.#registry.repeatChanges({ credentials });
         this.#repeated = true;
@@ -128,16 +126,22 @@ export class CiRegistryEntityProvider implements EntityProvider {
         },
         { credentials },
       );
-      // Also what the catalog was never said to have: it may have stored it, and been killed
-      // before it said so.
-      const isStart = this.#now() < (this.#hurryUntil ?? 0);
+      // Also what was pushed before this start: the catalog may have stored it, and been killed
+      // before it said so. What was pushed since, the catalog has just got for the first time.
       await this.#hurry(
         changes.filter(
-          change => (change.repeated || isStart) && !change.removed,
+          change =>
+            !change.removed && (change.repeated || this.#isFromBefore(change)),
         ),
         credentials,
       );
     }
+  }
+
+  #isFromBefore({ entity }: PendingChange): boolean {
+    return (
+      Date.parse(pushedAt(entity) ?? '') < this.#startedAt + CLOCKS_APART_MS
+    );
   }
 
   /**
