@@ -80,6 +80,8 @@ export interface Config {
       maxAge?: HumanDuration | string;
       /** A component that gave no sign of life for so long does not run. Default: 1 day. */
       notRunningAfter?: HumanDuration | string;
+      /** What runs is unregistered when no component had its name for so long. Default: 15 minutes. */
+      unregisteredAfter?: HumanDuration | string;
       /** Entity refs of those who hear of what has no owner. Default: nobody. */
       recipients?: string[];
     };

@@ -41,6 +41,10 @@ exports.up = async function up(knex) {
       .bigInteger('told_at')
       .notNullable()
       .comment('When the provider named it last, ms since 1970');
+    table
+      .bigInteger('unmatched_since')
+      .nullable()
+      .comment('Since when no component has this name, ms since 1970');
     table.primary(['provider', 'name']);
     table.index(['entity_ref'], 'running_components_entity_idx');
   });

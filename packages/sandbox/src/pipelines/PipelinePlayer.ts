@@ -6,6 +6,8 @@ import { LONGEST_RUN_MS, pipelineRuns, type PipelineRun } from './pipelineRuns';
 const DAY = 86_400_000;
 const REQUEST_TIMEOUT_MS = 20_000;
 const LONGEST_WAIT_MS = 30_000;
+/** In this time every application was deployed: a run names the commit before its own. */
+const CONTEXT_MS = 15 * DAY;
 
 export interface PipelineOptions {
   /** Deployments and incidents of the scenario with a time in [from, to), epoch milliseconds. */
@@ -85,7 +87,7 @@ export function startPipelines(options: PipelineOptions): {
 
   async function pushAll(from: number, to: number): Promise<boolean> {
     const runs = pipelineRuns(
-      options.markersBetween(from - LONGEST_RUN_MS, to + LONGEST_RUN_MS),
+      options.markersBetween(from - CONTEXT_MS, to + LONGEST_RUN_MS),
     ).filter(({ at }) => at >= from && at < to);
     for (const run of runs) {
       if (!(await push(run))) {

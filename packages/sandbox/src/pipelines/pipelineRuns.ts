@@ -73,10 +73,6 @@ class Release {
     return this.pick(9, 1) === 0;
   }
 
-  get source(): PushRequest['source'] {
-    return this.sourceOf(this.commit, this.id, this.at + 4 * MINUTE);
-  }
-
   sourceOf(commit: string, run: string, time: number): PushRequest['source'] {
     return {
       repository: `https://git.meridian.example/${this.application}`,
@@ -188,6 +184,8 @@ function incidentOf(
  */
 export function pipelineRuns(markers: readonly TrafficMarker[]): PipelineRun[] {
   const runs: PipelineRun[] = [];
+  /** The newest commit of each application's main branch. */
+  const heads = new Map<string, string>();
   for (const marker of markers) {
     if (marker.eventType === 'NrAiIncident') {
       continue;
@@ -216,20 +214,32 @@ export function pipelineRuns(markers: readonly TrafficMarker[]): PipelineRun[] {
         reason: 'The readiness probe of the new version did not answer',
       });
     }
+    const build = release.build();
+    const before = heads.get(release.application);
+    heads.set(release.application, release.commit);
     runs.push({
       at: Date.parse(production.finishedAt!),
       push: {
         source: {
-          ...release.source,
-          time: production.finishedAt!,
+          ...release.sourceOf(
+            release.commit,
+            release.id,
+            Date.parse(production.finishedAt!),
+          ),
+          ancestors: [
+            ...build.commits!.slice(1).map(({ sha }) => sha),
+            ...(before ? [before] : []),
+          ],
         },
-        builds: [release.build()],
+        builds: [build],
         deployments: [staging, production],
       },
     });
     if (!incident && release.fails) {
       const at = release.at + (19 + release.pick(40, 13)) * MINUTE;
-      runs.push(repair(release, at, production.id));
+      const run = repair(release, at, production.id);
+      heads.set(release.application, run.push.source.commit);
+      runs.push(run);
     }
   }
   return runs.sort((a, b) => a.at - b.at);

@@ -28,6 +28,7 @@ interface ObservationRow {
   last_seen_at: number | string | null;
   detail: string | null;
   told_at: number | string;
+  unmatched_since: number | string | null;
 }
 
 function toStored(row: FreshnessRow): StoredFreshness {
@@ -101,6 +102,20 @@ export class DatabaseFreshnessStore implements FreshnessStore {
       .merge();
   }
 
+  async noteUnmatched(unmatched: Observation[], now: number): Promise<void> {
+    const keys = new Set(
+      unmatched.map(({ provider, name }) => JSON.stringify([provider, name])),
+    );
+    for (const one of await this.listObservations()) {
+      const isUnmatched = keys.has(JSON.stringify([one.provider, one.name]));
+      if (isUnmatched === (one.unmatchedSince === undefined)) {
+        await this.#db<ObservationRow>('running_components')
+          .where({ provider: one.provider, name: one.name })
+          .update({ unmatched_since: isUnmatched ? now : null });
+      }
+    }
+  }
+
   async answers(): Promise<Map<string, number>> {
     const rows: { provider: string; answered_at: number | string }[] =
       await this.#db('running_providers');
@@ -119,6 +134,8 @@ export class DatabaseFreshnessStore implements FreshnessStore {
       lastSeenAt:
         row.last_seen_at === null ? undefined : Number(row.last_seen_at),
       detail: row.detail ?? undefined,
+      unmatchedSince:
+        row.unmatched_since === null ? undefined : Number(row.unmatched_since),
     }));
   }
 

@@ -12,6 +12,8 @@ export interface Observation {
   stopped: boolean;
   lastSeenAt?: number;
   detail?: string;
+  /** Since when the catalog has no component of this name; kept by `noteUnmatched`. */
+  unmatchedSince?: number;
 }
 
 /** What owners are told of. */
@@ -45,6 +47,8 @@ export interface FreshnessStore {
     now: number,
   ): Promise<void>;
   listObservations(): Promise<Observation[]>;
+  /** Notes of every observation whether a component has its name. */
+  noteUnmatched(unmatched: Observation[], now: number): Promise<void>;
   /** When each provider answered last, ms since 1970. */
   answers(): Promise<Map<string, number>>;
   /** Every row, by entity ref. */

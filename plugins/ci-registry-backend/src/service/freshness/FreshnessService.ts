@@ -244,15 +244,26 @@ export class FreshnessService {
 
     const seen = new Map<string, Observation[]>();
     const result = new Map<string, Freshness>();
+    const unmatched: Observation[] = [];
     for (const observation of await this.#observations()) {
       const refs = names.of(observation);
       for (const ref of refs) {
         seen.set(ref, [...(seen.get(ref) ?? []), observation]);
       }
       if (refs.length === 0 && lifeOf([observation], rules).running) {
-        const freshness = judgeUnregistered(observation, rules);
-        const known = pushed.has(freshness.entityRef);
-        if (!known) result.set(freshness.entityRef, freshness);
+        unmatched.push(observation);
+      }
+    }
+    await this.#store.noteUnmatched(unmatched, rules.now);
+    for (const observation of unmatched) {
+      // A catalog that is being read, and a service that is being made, lack its name for a while.
+      const since = observation.unmatchedSince ?? rules.now;
+      const freshness = judgeUnregistered(observation, rules);
+      if (
+        rules.now - since >= this.#settings.unregisteredAfterMs &&
+        !pushed.has(freshness.entityRef)
+      ) {
+        result.set(freshness.entityRef, freshness);
       }
     }
     const life = (ref: string) => lifeOf(seen.get(ref) ?? [], rules);

@@ -121,6 +121,7 @@ async function setUp(id: TestDatabaseId) {
       schedule: { frequency: { minutes: 2 }, timeout: { minutes: 2 } },
       maxAgeMs: 30 * DAY,
       notRunningAfterMs: DAY,
+      unregisteredAfterMs: 15 * 60_000,
       recipients: ['group:default/platform'],
     },
     graceMs: DAY,
@@ -202,6 +203,13 @@ describe.each(databases.eachSupportedId())('freshness on %s', id => {
       { name: 'silent', running: true, lastSeenAt: new Date(NOW - 2 * DAY) },
     ];
     await refresh();
+    // The catalog may just be read, or the service just be made.
+    expect(await stateOf('shadow-it')).toBeUndefined();
+    world.now += 14 * 60_000;
+    await refresh();
+    expect(await stateOf('shadow-it')).toBeUndefined();
+    world.now += 60_000;
+    await refresh();
     expect(await stateOf('shadow-it')).toEqual({
       entityRef: 'component:default/shadow-it',
       state: 'running-unregistered',
@@ -225,6 +233,22 @@ describe.each(databases.eachSupportedId())('freshness on %s', id => {
     };
     await refresh();
     expect(await stateOf('shadow-it')).toMatchObject({ state: 'fresh' });
+  });
+
+  it('begins to count anew when the name was known in between', async () => {
+    const { refresh, stateOf, world } = await setUp(id);
+    const minutes = async (count: number, known: boolean) => {
+      world.now += count * 60_000;
+      world.unmanaged = [component(known ? 'shadow' : 'other')];
+      world.running = [{ name: 'shadow', running: true }];
+      await refresh();
+      return (await stateOf('shadow'))?.state;
+    };
+    expect(await minutes(0, false)).toBeUndefined();
+    expect(await minutes(14, true)).toBe('unmanaged');
+    expect(await minutes(1, false)).toBeUndefined();
+    expect(await minutes(14, false)).toBeUndefined();
+    expect(await minutes(1, false)).toBe('running-unregistered');
   });
 
   it('tells what is registered and does not run: silent for long, or stopped', async () => {
@@ -313,6 +337,8 @@ describe.each(databases.eachSupportedId())('freshness on %s', id => {
     const { notifications, refresh, tell, world } = await setUp(id);
     world.entities = [pushed('a', 31 * DAY), pushed('b', HOUR)];
     world.running = [{ name: 'shadow', running: true }];
+    await refresh();
+    world.now += 15 * 60_000;
     await refresh();
     expect(await tell()).toBe(2);
     await refresh();

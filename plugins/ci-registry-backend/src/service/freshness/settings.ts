@@ -12,6 +12,8 @@ export interface FreshnessSettings {
   maxAgeMs: number;
   /** What gave no sign of life for so long does not run. */
   notRunningAfterMs: number;
+  /** What runs is unregistered when no component had its name for so long. */
+  unregisteredAfterMs: number;
   /** Who hears of what has no owner. */
   recipients: string[];
 }
@@ -41,6 +43,12 @@ export function readFreshnessSettings(
       'ciRegistry.freshness.notRunningAfter',
       { days: 1 },
       60_000,
+    ),
+    unregisteredAfterMs: readDuration(
+      config,
+      'ciRegistry.freshness.unregisteredAfter',
+      { minutes: 15 },
+      0,
     ),
     recipients:
       config.getOptionalStringArray('ciRegistry.freshness.recipients') ?? [],
