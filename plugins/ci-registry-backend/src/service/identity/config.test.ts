@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ConfigReader } from '@backstage/config';
+import { parse } from 'yaml';
 import { readIdentityConfig } from './config';
 
 const rule = {
@@ -90,6 +93,26 @@ const withToken = (extra: object) => ({
 const withRule = (extra: object) => ({
   ...base,
   rules: [{ ...rule, ...extra }],
+});
+
+it('takes the example for companies', () => {
+  const file = join(__dirname, '../../../../../app-config.production.yaml');
+  const text = readFileSync(file, 'utf8');
+  const environment: Record<string, string> = {
+    ROCKET_URL: 'https://rocket.example.com',
+    GITLAB_HOST: 'git.example.com',
+  };
+  const { ciRegistry } = parse(
+    text.replace(/\$\{(\w+)\}/g, (_, name) => environment[name] ?? 'acme'),
+  );
+  const settings = readIdentityConfig(new ConfigReader({ ciRegistry }));
+  expect(settings.issuers.map(({ issuer }) => issuer)).toEqual([
+    'https://token.actions.githubusercontent.com',
+    'https://git.example.com',
+  ]);
+  expect(settings.rules.map(({ environments }) => environments.length)).toEqual(
+    [3, 3],
+  );
 });
 
 it('reads rules, static tokens and other issuers', () => {
