@@ -19,6 +19,16 @@ export type Answer =
   | 'hang up'
   | ((asked: Asked) => { status?: number; body?: unknown });
 
+/** Answer of a push of nothing. */
+export const PUSHED = {
+  entities: [],
+  gone: [],
+  builds: [],
+  deployments: [],
+  documents: [],
+  warnings: [],
+};
+
 const cleanUps: (() => void | Promise<void>)[] = [];
 
 /** Ends the servers and removes the folders of a test. */
@@ -34,15 +44,15 @@ export async function fakePortal(...answers: Answer[]) {
     request.on('data', chunk => chunks.push(chunk));
     request.on('end', () => {
       const text = Buffer.concat(chunks).toString();
-      const call: Asked = {
+      const received: Asked = {
         method: request.method!,
         path: request.url!,
         headers: request.headers,
         body: text ? JSON.parse(text) : undefined,
       };
-      asked.push(call);
+      asked.push(received);
       let answer = (answers.length > 1 ? answers.shift() : answers[0])!;
-      if (typeof answer === 'function') answer = answer(call);
+      if (typeof answer === 'function') answer = answer(received);
       if (answer === 'silence') return;
       if (answer === 'hang up') {
         request.socket.destroy();
@@ -65,16 +75,6 @@ export async function fakePortal(...answers: Answer[]) {
   const { port } = server.address() as AddressInfo;
   return { url: `http://127.0.0.1:${port}`, port, asked, stop };
 }
-
-/** Answer of a push of nothing. */
-export const PUSHED = {
-  entities: [],
-  gone: [],
-  builds: [],
-  deployments: [],
-  documents: [],
-  warnings: [],
-};
 
 /** A folder of its own; with `commit`, a Git repository. */
 export function repository() {
