@@ -574,6 +574,17 @@ describe('report', () => {
     });
   });
 
+  it('takes a build whose tests fail for failed, unless it is told', async () => {
+    const failing = ['--tests', fixture('surefire.junit.xml')];
+    expect((await dry(failing)).build.outcome).toBe('failed');
+    expect(
+      (await dry([...failing, '--outcome', 'cancelled'])).build.outcome,
+    ).toBe('cancelled');
+    expect(
+      (await dry(['--coverage', fixture('go.cover')])).build,
+    ).not.toHaveProperty('outcome');
+  });
+
   it('wants to know which component when there are several', async () => {
     const { folder, write } = world();
     write({ 'b/catalog-info.yaml': CATALOG.replaceAll('wallet', 'other') });

@@ -70,7 +70,7 @@ export const OPTIONS: Options = {
   outcome: {
     type: 'string',
     value: BUILD_OUTCOMES.join('|'),
-    help: 'how the build ended; left out, it is not said',
+    help: 'how the build ended; failed when a test failed, else left out',
   },
   version: { type: 'string', value: 'TEXT', help: 'what people call it' },
   started: { type: 'string', value: 'TIME', help: 'ISO 8601' },
@@ -160,7 +160,10 @@ export async function report(call: Call): Promise<number> {
   const git = new Git(call.cwd);
   const reports = readReports(call);
   const version = textOf(call.values, 'version');
-  const outcome = choiceOf(call.values, 'outcome', BUILD_OUTCOMES);
+  // A build whose tests fail has failed; nobody else may come to say so.
+  const outcome =
+    choiceOf(call.values, 'outcome', BUILD_OUTCOMES) ??
+    (reports.tests?.some(suite => suite.failed > 0) ? 'failed' : undefined);
   const startedAt = timeOf(call, 'started');
   const finishedAt = timeOf(call, 'finished');
   const { source, base, url } = surroundingsOf(call, git);
