@@ -69,6 +69,44 @@ describe('prepareStatements', () => {
     },
   );
 
+  it('makes a new plan for a table that has grown', async () => {
+    const id = databases.eachSupportedId().find(([it]) => it !== 'SQLITE_3');
+    if (!id) return;
+    const knex = await databases.init(id[0]);
+    await knex.schema.createTable('things', table => {
+      table.string('name').primary();
+    });
+    // Else PostgreSQL would notice by itself, some time later.
+    await knex.raw('alter table things set (autovacuum_enabled = false)');
+    await knex.raw('vacuum analyze things');
+    const now = jest.spyOn(Date, 'now').mockReturnValue(1_000_000);
+    try {
+      prepareStatements(knex);
+      const find = () => knex('things').where({ name: '7' }).count();
+      const scans = async () =>
+        (
+          await knex.raw(
+            `select seq_scan::int as whole from pg_stat_user_tables
+             where relname = 'things'`,
+          )
+        ).rows[0].whole;
+      const findOften = async () => {
+        const before = await scans();
+        for (let i = 0; i < 20; i++) await find();
+        await knex.raw('select pg_stat_force_next_flush()');
+        return (await scans()) - before;
+      };
+      expect(await findOften()).toBeGreaterThan(10);
+      await knex.raw(
+        'insert into things select g::text from generate_series(1, 20000) g',
+      );
+      now.mockReturnValue(1_002_000);
+      expect(await findOften()).toBeLessThan(10);
+    } finally {
+      now.mockRestore();
+    }
+  });
+
   it('remembers a bounded number of statements', async () => {
     const id = databases.eachSupportedId().find(([it]) => it !== 'SQLITE_3');
     if (!id) return;

@@ -6,6 +6,12 @@ const MAX_STATEMENTS = 200;
 const MAX_LENGTH = 4_000;
 
 /**
+ * A plan is kept no longer than this. One that was made for an empty table reads all of it, which is wrong a burst of pushes later,
+ * and PostgreSQL itself looks at a table's growth only once a minute.
+ */
+const PLAN_LIFE_MS = 2_000;
+
+/**
  * The columns of such a statement follow the table. A migration of another replica would change them, and PostgreSQL refuses to run
  * a prepared statement whose columns changed.
  */
@@ -20,6 +26,7 @@ export function prepareStatements(db: Knex): void {
   if (db.client.config.client !== 'pg') {
     return;
   }
+  forgetOldPlans(db);
   const names = new Map<string, string>();
   // Emitted just before a statement is sent; its options go on to the driver, which prepares what has a name.
   db.on('query', (query: { sql: string; options?: { name?: string } }) => {
@@ -44,4 +51,24 @@ export function prepareStatements(db: Knex): void {
     }
     options.name = name;
   });
+}
+
+/** Before a connection is used, its plans are dropped when they are old; the parsed statements stay. */
+function forgetOldPlans(db: Knex): void {
+  const plannedSince = new WeakMap<object, number>();
+  db.client.pool.on(
+    'acquireSuccess',
+    (
+      _eventId: number,
+      connection: { query(sql: string): Promise<unknown> },
+    ) => {
+      const now = Date.now();
+      if (now - (plannedSince.get(connection) ?? 0) < PLAN_LIFE_MS) {
+        return;
+      }
+      plannedSince.set(connection, now);
+      // The driver sends it before whatever comes next on this connection; one that is broken says so there.
+      connection.query('DISCARD PLANS').catch(() => {});
+    },
+  );
 }
