@@ -75,6 +75,12 @@ const CALLS: Record<string, (client: CiRegistryClient) => Promise<unknown>> = {
 };
 
 describe('the client', () => {
+  let document: Described;
+
+  beforeAll(async () => {
+    document = (await loadOpenApi()) as unknown as Described;
+  }, 60_000);
+
   it('is tested with every call that it has', () => {
     const calls = Object.getOwnPropertyNames(CiRegistryClient.prototype);
     expect(Object.keys(CALLS).sort()).toEqual(
@@ -85,8 +91,7 @@ describe('the client', () => {
   it.each(Object.keys(CALLS))(
     'asks in %s only for what the registry describes',
     async name => {
-      const { paths, components } =
-        (await loadOpenApi()) as unknown as Described;
+      const { paths, components } = document;
       const fetch = jest.fn(async () => Response.json({}));
       await CALLS[name](
         new CiRegistryClient({

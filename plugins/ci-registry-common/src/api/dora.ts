@@ -43,7 +43,7 @@ export interface DoraResponse {
   leadTimeGoal: number;
   /** How each metric is counted, for people. */
   definitions: Record<keyof DoraMetrics, string>;
-  /** Environments that something was deployed to, for people to choose from. */
-  environments?: string[];
+  /** Environments that something was deployed to, by name, for people to choose from. */
+  environments: string[];
   rows: DoraRow[];
 }

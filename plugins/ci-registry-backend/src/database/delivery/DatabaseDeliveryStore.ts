@@ -162,6 +162,14 @@ export class DatabaseDeliveryStore implements DeliveryStore {
     return rows.map(row => row.component);
   }
 
+  async environments(since: number): Promise<string[]> {
+    const rows: { environment: string }[] = await this.#db('deployments')
+      .where('finished_at', '>=', since)
+      .distinct('environment')
+      .orderBy('environment');
+    return rows.map(row => row.environment);
+  }
+
   async history(
     components: string[],
     environment: string,

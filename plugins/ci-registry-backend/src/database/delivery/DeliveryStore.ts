@@ -75,6 +75,8 @@ export interface DeliveryStore {
   }>;
   /** Components that finished a deployment in the environment since `since`, ms since 1970. */
   deployedComponents(environment: string, since: number): Promise<string[]>;
+  /** Environments to which a deployment was finished since `since`, ms since 1970. */
+  environments(since: number): Promise<string[]>;
   /** Finished deployments of these components since `since`, ms since 1970; what was called off is left out. */
   history(
     components: string[],

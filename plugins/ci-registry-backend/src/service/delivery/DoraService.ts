@@ -109,6 +109,7 @@ export class DoraService {
       to: new Date(to).toISOString(),
       leadTimeGoal: this.#settings.leadTimeGoalMs / 1000,
       definitions: DORA_DEFINITIONS,
+      environments: await this.#store.environments(since),
       rows: subjects
         .map(({ entityRef, title, components }) => {
           const own = components.flatMap(ref => samples.get(ref) ?? []);

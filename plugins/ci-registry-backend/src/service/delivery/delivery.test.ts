@@ -277,6 +277,7 @@ describe('the routes', () => {
       to: iso(NOW),
       from: iso(NOW - 10 * DAY),
     });
+    expect(components.environments).toContain('production');
     expect(components.definitions.leadTime).toMatch(/^Time from each commit/);
     // What is not in the catalog, or hidden from the caller, is not shown.
     expect(

@@ -59,12 +59,7 @@ function Filters({
   onSave?: () => void;
 }) {
   const choices = [
-    ...new Set([
-      DEFAULT_ENVIRONMENT,
-      'staging',
-      view.environment,
-      ...environments,
-    ]),
+    ...new Set([DEFAULT_ENVIRONMENT, view.environment, ...environments]),
   ].sort(byEnvironment);
   return (
     <div className={styles.filters}>
