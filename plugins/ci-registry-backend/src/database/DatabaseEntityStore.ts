@@ -14,7 +14,14 @@ import { DatabaseOutbox } from './DatabaseOutbox';
 import { EntityWriter, sourceJson } from './EntityWriter';
 import { isOlder, loadAncestry, noteAncestors } from './commitOrder';
 import { appendChanges, type ChangeRow, type ChangeToAppend } from './history';
-import { chunk, enqueue, repeating, toStored, type EntityRow } from './rows';
+import {
+  chunk,
+  enqueue,
+  isWorthRepeating,
+  repeating,
+  toStored,
+  type EntityRow,
+} from './rows';
 
 /** Beyond this the statement of the short way is no shorter than the long way. */
 const MAX_CONFIRMED = 50;
@@ -84,24 +91,13 @@ export class DatabaseEntityStore implements EntityStore {
       ),
     );
     if (older) return false;
-    // Whoever was faster since these were read keeps what they wrote.
-    const updated = await this.#db<EntityRow>('entities')
-      .where(query => {
-        for (const row of known) {
-          query.orWhere({
-            entity_ref: row.entityRef,
-            version: row.version,
-            source_time: Date.parse(row.source.time),
-          });
-        }
-      })
-      .update({
-        source: sourceJson(source),
-        source_time: time,
-        last_pushed_at: now,
-        pushed_by: push.pushedBy,
-      });
-    return updated === known.length;
+    try {
+      return await this.#touch(push, known);
+    } catch (error) {
+      // Two met over the same rows; the long way takes them in order.
+      if (isWorthRepeating(error)) return false;
+      throw error;
+    }
   }
 
   async get(entityRef: string): Promise<StoredEntity | undefined> {
@@ -239,5 +235,26 @@ export class DatabaseEntityStore implements EntityStore {
 
   async ping(): Promise<void> {
     await this.#db.raw('select 1');
+  }
+
+  /** Notes the push on rows that nobody wrote to since they were read; false when somebody did. */
+  async #touch(push: PushToStore, known: StoredEntity[]): Promise<boolean> {
+    const updated = await this.#db<EntityRow>('entities')
+      .where(query => {
+        for (const row of known) {
+          query.orWhere({
+            entity_ref: row.entityRef,
+            version: row.version,
+            source_time: Date.parse(row.source.time),
+          });
+        }
+      })
+      .update({
+        source: sourceJson(push.source),
+        source_time: Date.parse(push.source.time),
+        last_pushed_at: push.now,
+        pushed_by: push.pushedBy,
+      });
+    return updated === known.length;
   }
 }

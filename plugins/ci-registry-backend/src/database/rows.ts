@@ -65,7 +65,7 @@ export function toStored(row: EntityRow): StoredEntity {
 }
 
 /** Two writers met: the same work, done again, succeeds. */
-function isWorthRepeating(error: unknown): boolean {
+export function isWorthRepeating(error: unknown): boolean {
   const code = (error as { code?: string } | undefined)?.code;
   return isDatabaseConflictError(error) || code === '40P01' || code === '40001';
 }
