@@ -17,15 +17,25 @@ import {
 } from '@rocket/plugin-ci-registry-common';
 import type express from 'express';
 import type { Knex } from 'knex';
+import { RateLimiter, TooManyRequests } from '../RateLimiter';
 import type { TokenFacts } from './claims';
 import { DecisionLog, describeRequest, pathOf } from './DecisionLog';
 import type { IdentityStore } from './IdentityStore';
-import { checkHolders, checkRule, checkSource, selectRules } from './judge';
+import {
+  checkHolders,
+  checkRule,
+  checkSource,
+  heldEntities,
+  selectRules,
+} from './judge';
 import { readNamed, type Named } from './named';
 import { Prover, type Proof } from './Prover';
-import { isRefusal, NotPermitted, quote } from './refusal';
+import { isRefusal, NotAuthenticated, NotPermitted, quote } from './refusal';
 import { bindingsOf, checkSeen, type Seen, toNote } from './seen';
 import type { IdentityRule, IdentitySettings } from './settings';
+
+/** Refusals of callers whom nobody knows, from one address; those beyond are answered with 429 and not kept. */
+const MAX_KNOCKS_PER_MINUTE = 600;
 
 interface Session {
   req: express.Request;
@@ -52,6 +62,7 @@ export class PipelineAuthenticator {
   readonly #prover: Prover;
   readonly #log: DecisionLog;
   readonly #now: () => number;
+  readonly #knocks: RateLimiter;
   readonly #sessions = new WeakMap<PusherIdentity, Session>();
 
   constructor(options: {
@@ -69,6 +80,10 @@ export class PipelineAuthenticator {
     this.#permissions = options.permissions;
     this.#logger = options.logger;
     this.#now = options.now ?? Date.now;
+    this.#knocks = new RateLimiter({
+      perMinute: MAX_KNOCKS_PER_MINUTE,
+      now: this.#now,
+    });
     this.#prover = new Prover({ ...options, now: this.#now });
     this.#log = new DecisionLog({ ...options, now: this.#now });
   }
@@ -91,6 +106,9 @@ export class PipelineAuthenticator {
       }
       return identity;
     } catch (error) {
+      if (error instanceof NotAuthenticated) {
+        this.#countKnock(req);
+      }
       await this.#log.refused(error, { req, identity: known ?? {} });
       throw error;
     }
@@ -209,6 +227,19 @@ export class PipelineAuthenticator {
     await this.#store.prune({ now, before: now - retentionMs, maxUnknown });
   }
 
+  /** Rows are for people to read; nobody can fill the table by knocking. */
+  #countKnock(req: express.Request): void {
+    try {
+      this.#knocks.take(String(req.ip), '');
+    } catch (error) {
+      if (!(error instanceof TooManyRequests)) throw error;
+      throw new TooManyRequests(
+        error.retryAfter,
+        `Too many calls of callers whom nobody knows came from this address; the next one is looked at in ${error.retryAfter} s`,
+      );
+    }
+  }
+
   async #requirePermission(
     credentials: BackstageCredentials,
     permission: BasicPermission,
@@ -252,7 +283,7 @@ export class PipelineAuthenticator {
     const seen = await this.#checkSeen(
       proof,
       validate ? undefined : request,
-      [...wanted.entities, ...wanted.subjects].map(({ ref }) => ref),
+      heldEntities(wanted).map(({ ref }) => ref),
     );
     const refusals: NotPermitted[] = [];
     for (const rule of rules) {

@@ -1,7 +1,7 @@
 import type { PushSource } from '@rocket/plugin-ci-registry-common';
 import { DEFAULT_EVENTS, type TokenFacts } from './claims';
 import { claimText, matchesAny } from './patterns';
-import type { Named } from './named';
+import type { Named, NamedEntity } from './named';
 import { NotPermitted, quote } from './refusal';
 import type { EnvironmentRule, IdentityRule } from './settings';
 
@@ -204,6 +204,17 @@ export function checkRule(
   return undefined;
 }
 
+/**
+ * What must be the repository's own already. An entity that it pushes may be new; two repositories that push one are a
+ * conflict, and answered as one.
+ */
+export function heldEntities(wanted: Named): NamedEntity[] {
+  return [
+    ...wanted.entities.filter(({ field }) => !field.startsWith('entities.')),
+    ...wanted.subjects,
+  ];
+}
+
 /** Whether what is reported on, or given up, is the repository's own. */
 export function checkHolders(
   rule: IdentityRule,
@@ -212,14 +223,10 @@ export function checkHolders(
   holders: Map<string, string>,
 ): NotPermitted | undefined {
   const own = new Set(wanted.entities.map(({ ref }) => ref));
-  const foreign = [...wanted.entities, ...wanted.subjects].find(
-    ({ ref, field }) => {
-      // Two repositories that push one entity are a conflict, and answered as one.
-      if (field.startsWith('entities.')) return false;
-      const holder = holders.get(ref);
-      return holder !== undefined && holder !== repository;
-    },
-  );
+  const foreign = heldEntities(wanted).find(({ ref }) => {
+    const holder = holders.get(ref);
+    return holder !== undefined && holder !== repository;
+  });
   if (foreign) {
     return new NotPermitted(
       'foreign-entity',

@@ -4,7 +4,7 @@ import type { PushRequest } from '@rocket/plugin-ci-registry-common';
 import { quote } from './refusal';
 
 /** An entity that a push names. */
-interface NamedEntity {
+export interface NamedEntity {
   ref: string;
   kind: string;
   namespace: string;
