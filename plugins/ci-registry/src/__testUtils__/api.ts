@@ -40,6 +40,8 @@ export function fixtureApi(
       ),
     getFreshness: filter => answer(makeFreshnessPage(at, filter)),
     getDocumentVersions: () => answer({ items: makeDocumentVersions(at) }),
+    getDocumentDefinition: (_ref, version) =>
+      answer(`openapi: 3.1.0\ninfo:\n  version: ${version}.0.0\n`),
     getDecisions: ({ allowed } = {}) =>
       answer({
         items: makeDecisions(at).filter(

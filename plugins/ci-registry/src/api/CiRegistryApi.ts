@@ -13,6 +13,7 @@ export type CiRegistryApi = Pick<
   | 'exportHistory'
   | 'getFreshness'
   | 'getDocumentVersions'
+  | 'getDocumentDefinition'
   | 'getDecisions'
 >;
 

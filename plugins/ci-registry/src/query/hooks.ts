@@ -186,6 +186,21 @@ export function useDocumentVersions(entityRef: string) {
   );
 }
 
+/** An API document at a version, which never changes. */
+export function useDocument(entityRef: string, version: number) {
+  const api = useApi(ciRegistryApiRef);
+  return useReading(
+    useQuery({
+      queryKey: ['document', entityRef, version],
+      staleTime: Infinity,
+      refetchInterval: false,
+      queryFn: ({ signal }) =>
+        api.getDocumentDefinition(entityRef, version, { signal }),
+    }),
+    { live: false },
+  );
+}
+
 /** Who was let in and who was not, the newest first. */
 export function useDecisions(refusedOnly: boolean) {
   const api = useApi(ciRegistryApiRef);

@@ -8,9 +8,14 @@ import {
   type ChangeSeverity,
 } from '@rocket/plugin-ci-registry-common';
 import { Button, Text } from '@backstage/ui';
-import { QueryRoot, statusOf, ToneBadge } from '@rocket/rocket-react';
+import {
+  QueryRoot,
+  ScrollRegion,
+  statusOf,
+  ToneBadge,
+} from '@rocket/rocket-react';
 import { SEVERITIES } from '../../lib/looks';
-import { useDocumentVersions } from '../../query/hooks';
+import { useDocument, useDocumentVersions } from '../../query/hooks';
 import { Ago, Empty, Page, ReadingState, Section } from '../shared/parts';
 import { CommitLink, Digest, PipelineName } from '../shared/Source';
 import styles from './ApiVersions.module.css';
@@ -80,6 +85,24 @@ function Comparison({ version }: { version: ApiDocumentVersion }) {
   return <Changes changes={changes} />;
 }
 
+function Document(props: { api: string; version: number }) {
+  const { api, version } = props;
+  const reading = useDocument(api, version);
+  return (
+    <>
+      <ReadingState reading={reading} subject="The document" height={160} />
+      {reading.data !== undefined && (
+        <ScrollRegion
+          label={`Document of version ${version}`}
+          className={styles.document}
+        >
+          <pre>{reading.data}</pre>
+        </ScrollRegion>
+      )}
+    </>
+  );
+}
+
 function VersionItem({
   version,
   repository,
@@ -87,6 +110,7 @@ function VersionItem({
   version: ApiDocumentVersion;
   repository?: string;
 }) {
+  const [open, setOpen] = useState(false);
   return (
     <li className={styles.version}>
       <div className={styles.head}>
@@ -115,6 +139,19 @@ function VersionItem({
         <Digest digest={`sha256:${version.hash}`} />
       </p>
       <Comparison version={version} />
+      <div>
+        <Button
+          size="small"
+          variant="tertiary"
+          aria-expanded={open}
+          onPress={() => setOpen(!open)}
+        >
+          {`${open ? 'Hide' : 'Show'} the document of version ${
+            version.version
+          }`}
+        </Button>
+      </div>
+      {open && <Document api={version.api} version={version.version} />}
     </li>
   );
 }

@@ -277,6 +277,24 @@ describe('the tab Versions of an API', () => {
     expect(await accessibilityProblems(list)).toEqual([]);
   });
 
+  it('shows the document of a version when asked', async () => {
+    const client = mockApi();
+    renderEntityTab(api, 'versions', { api: client });
+    const button = await screen.findByRole('button', {
+      name: 'Show the document of version 2',
+    });
+    expect(client.getDocumentDefinition).not.toHaveBeenCalled();
+    await userEvent.click(button);
+    expect(
+      await screen.findByRole('region', { name: 'Document of version 2' }),
+    ).toHaveTextContent('version: 2.0.0');
+    expect(client.getDocumentDefinition).toHaveBeenCalledWith(
+      'api:default/ledger-api',
+      2,
+      expect.anything(),
+    );
+  });
+
   it('takes a document that was never pushed for none, not for a failure', async () => {
     const client = mockApi();
     client.getDocumentVersions.mockRejectedValue(await httpError(404));
