@@ -86,6 +86,7 @@ exports.up = async function up(knex) {
       .comment('JSON: ancestors of head, the newest first');
     table.bigInteger('reported_at').notNullable().comment('ms since 1970');
     table.primary(['component', 'head']);
+    table.index(['component', 'reported_at'], 'delivery_contents_stamp_idx');
   });
 
   await knex.schema.createTable('delivery_outbox', table => {

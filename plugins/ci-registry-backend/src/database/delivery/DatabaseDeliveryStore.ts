@@ -170,6 +170,36 @@ export class DatabaseDeliveryStore implements DeliveryStore {
     return rows.map(row => row.environment);
   }
 
+  async historyStamps(
+    components: string[],
+    environment: string,
+    since: number,
+  ): Promise<Map<string, string>> {
+    const stamps = new Map<string, string>();
+    for (const part of chunk(components)) {
+      const [deployments, contents] = await Promise.all([
+        this.#db('deployments')
+          .whereIn('component', part)
+          .andWhere({ environment })
+          .andWhere('finished_at', '>=', since)
+          .groupBy('component')
+          .select('component')
+          .count({ n: '*' })
+          .max({ last: 'last_reported_at' }),
+        this.#db('delivery_contents')
+          .whereIn('component', part)
+          .groupBy('component')
+          .select('component')
+          .count({ n: '*' })
+          .max({ last: 'reported_at' }),
+      ]);
+      for (const { component, n, last } of [...deployments, ...contents]) {
+        stamps.set(component, `${stamps.get(component) ?? ''} ${n}:${last}`);
+      }
+    }
+    return stamps;
+  }
+
   async history(
     components: string[],
     environment: string,

@@ -355,7 +355,8 @@ export class DatabaseDeliveryWriter implements DeliveryWriter {
         .forEach(sha => contents.add(sha));
     }
     contents.delete(head);
-    if (row && contents.size === known.length) {
+    // With commits it is written again even so: readers see by its time that something was added.
+    if (row && contents.size === known.length && commits.length === 0) {
       return;
     }
     await tx('delivery_contents')

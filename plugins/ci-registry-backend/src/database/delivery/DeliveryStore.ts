@@ -77,6 +77,12 @@ export interface DeliveryStore {
   deployedComponents(environment: string, since: number): Promise<string[]>;
   /** Environments to which a deployment was finished since `since`, ms since 1970. */
   environments(since: number): Promise<string[]>;
+  /** For each of these components a text that changes whenever its `history` may. */
+  historyStamps(
+    components: string[],
+    environment: string,
+    since: number,
+  ): Promise<Map<string, string>>;
   /** Finished deployments of these components since `since`, ms since 1970; what was called off is left out. */
   history(
     components: string[],

@@ -31,6 +31,8 @@ const DAY_MS = 86_400_000;
 /** So much before the windows is read as well: what ran before, and what was deployed already, is known by it. */
 const LOOK_BACK_DAYS = 90;
 const PAGE = 500;
+/** Components and environments whose samples are remembered. */
+const MAX_REMEMBERED = 5000;
 const COMPONENT_FIELDS = [
   'kind',
   'metadata.namespace',
@@ -68,6 +70,10 @@ export class DoraService {
   readonly #catalog: CatalogService;
   readonly #settings: DeliverySettings;
   readonly #now: () => number;
+  readonly #remembered = new Map<
+    string,
+    { stamp: string; samples: DoraSamples }
+  >();
 
   constructor(options: {
     store: DeliveryStore;
@@ -129,7 +135,44 @@ export class DoraService {
     };
   }
 
+  /** Counted anew only of the components of which something was reported since. */
   async #samples(
+    components: string[],
+    environment: string,
+    from: number,
+  ): Promise<Map<string, DoraSamples>> {
+    // The same all day, so that what is remembered stays true.
+    const since = Math.floor(from / DAY_MS) * DAY_MS;
+    const stamps = await this.#store.historyStamps(
+      components,
+      environment,
+      since,
+    );
+    const keyOf = (component: string) => `${environment} ${since} ${component}`;
+    const found = new Map<string, DoraSamples>();
+    const unknown: string[] = [];
+    for (const [component, stamp] of stamps) {
+      const known = this.#remembered.get(keyOf(component));
+      if (known?.stamp === stamp) found.set(component, known.samples);
+      else unknown.push(component);
+    }
+    const counted = await this.#count(unknown, environment, since);
+    for (const [component, samples] of counted) {
+      found.set(component, samples);
+      this.#remembered.delete(keyOf(component));
+      this.#remembered.set(keyOf(component), {
+        stamp: stamps.get(component)!,
+        samples,
+      });
+    }
+    for (const key of this.#remembered.keys()) {
+      if (this.#remembered.size <= MAX_REMEMBERED) break;
+      this.#remembered.delete(key);
+    }
+    return found;
+  }
+
+  async #count(
     components: string[],
     environment: string,
     since: number,
