@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,8 @@ import {
   call,
   CATALOG,
   cleanUp,
+  fakePortal,
+  GENERIC,
   OPENAPI,
   repository,
 } from './__testUtils__/world';
@@ -69,6 +71,40 @@ describe('what is published', () => {
     expect(start('fly')).toMatchObject({ status: 2 });
     expect(start()).toMatchObject({ status: 2 });
     expect(start('gate')).toMatchObject({ status: 2 });
+  });
+});
+
+describe('a queue file', () => {
+  it('loses nothing when processes write it at once', async () => {
+    const { folder: repo, write } = repository();
+    write({ 'catalog-info.yaml': CATALOG, 'openapi.yaml': OPENAPI });
+    const away = await fakePortal({ status: 503 });
+    const codes = await Promise.all(
+      Array.from(
+        { length: 8 },
+        (_, n) =>
+          new Promise(resolve => {
+            const args = ['register', '--attempts', '1', '--time'];
+            const time = `2026-11-21T10:00:0${n}Z`;
+            spawn(process.execPath, [file, ...args, time], {
+              cwd: repo,
+              env: { PATH: process.env.PATH, ...GENERIC, ROCKET_URL: away.url },
+              stdio: 'ignore',
+            }).once('close', resolve);
+          }),
+      ),
+    );
+    expect(codes).toEqual(Array(8).fill(0));
+    const times = readFileSync(
+      path.join(repo, '.rocket-ci/queue.ndjson'),
+      'utf8',
+    )
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line).push.source.time);
+    expect(times.sort()).toEqual(
+      Array.from({ length: 8 }, (_, n) => `2026-11-21T10:00:0${n}.000Z`),
+    );
   });
 });
 

@@ -16,7 +16,6 @@ import {
   repository,
 } from './__testUtils__/world';
 
-jest.setTimeout(120_000);
 afterEach(cleanUp);
 
 const STATIC_TOKEN = 'static-token-of-a-pipeline-0123456789abcdef';

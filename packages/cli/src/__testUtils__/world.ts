@@ -29,6 +29,9 @@ export const PUSHED = {
   warnings: [],
 };
 
+// Processes and Git take their time on a busy machine.
+jest.setTimeout(60_000);
+
 const cleanUps: (() => void | Promise<void>)[] = [];
 
 /** Ends the servers and removes the folders of a test. */

@@ -81,6 +81,10 @@ describe('coverage', () => {
       'an entity of a file',
       '<!DOCTYPE coverage [<!ENTITY f SYSTEM "file:///etc/passwd">]><coverage>&f;</coverage>',
     ],
+    [
+      'a document type of its own',
+      '<!DOCTYPE coverage [<!ELEMENT coverage ANY>]><coverage lines-valid="1" lines-covered="1"/>',
+    ],
     ['an unknown entity', '<coverage>&secret;</coverage>'],
     ['a hundred thousand levels', `<coverage>${'<a>'.repeat(100_000)}`],
   ])('refuses XML with %s', (_, text) => {
