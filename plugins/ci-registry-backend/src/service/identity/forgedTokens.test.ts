@@ -298,6 +298,35 @@ const forgedTokens: RefusedCase[] = [
     () => `${encode({ alg: 'RS256', kid: 'key-1' })}.${encode('[1]')}.AAAA`,
   ],
   [
+    'that names its repository twice',
+    401,
+    'duplicate-claim',
+    () =>
+      github.signText(
+        JSON.stringify(timed(githubClaims())).replace(
+          '{',
+          '{"repository":"acme/other",',
+        ),
+      ),
+  ],
+  [
+    'that names its repository twice, once in disguise',
+    401,
+    'duplicate-claim',
+    () =>
+      github.signText(
+        JSON.stringify(
+          timed(githubClaims({ note: ['{"a":"\\"', { b: ':' }] })),
+        ).replace('{', '{"\\u0072epository":"acme/other",'),
+      ),
+  ],
+  [
+    'whose claims are no JSON',
+    401,
+    'malformed-token',
+    () => github.signText('repository=acme/ledger'),
+  ],
+  [
     'with a repository that is a number',
     401,
     'malformed-claim',

@@ -172,6 +172,7 @@ describe('lets in', () => {
     for (const claims of [
       { aud: [AUDIENCE] },
       { nbf: now() + 20, iat: now() + 20 },
+      { repository_id: 1001, run_attempt: 1, note: ['{"a":"\\"', { b: ':' }] },
       { iat: now() - 400, exp: now() - 20 },
     ]) {
       await push(await github.sign(githubClaims(claims))).expect(200);

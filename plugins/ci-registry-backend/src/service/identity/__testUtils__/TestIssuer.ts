@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { randomUUID } from 'node:crypto';
 import {
+  CompactSign,
   exportJWK,
   exportSPKI,
   generateKeyPair,
@@ -101,6 +102,13 @@ export class TestIssuer {
         ...options.header,
       })
       .sign(key.privateKey);
+  }
+
+  /** A token with just this text as its claims. */
+  signText(text: string): Promise<string> {
+    return new CompactSign(new TextEncoder().encode(text))
+      .setProtectedHeader({ alg: this.key.alg, kid: this.key.kid })
+      .sign(this.key.privateKey);
   }
 
   async stop(): Promise<void> {
