@@ -1,6 +1,4 @@
 import { memo, useId, useMemo } from 'react';
-import { AreaClosed, LinePath } from '@visx/shape';
-import { scaleLinear } from '@visx/scale';
 import { paletteClass } from '../palette';
 import {
   describeSeries,
@@ -11,6 +9,7 @@ import {
   type ChartThreshold,
 } from './model';
 import { Hatch } from './Hatch';
+import { linearScale, sparkPaths } from './sparkPaths';
 import styles from './Sparkline.module.css';
 
 /** Props of {@link Sparkline}. */
@@ -52,25 +51,29 @@ function SparklineView(props: SparklineProps) {
   const drawn = useMemo(() => {
     const series = { id: 'line', label, points };
     const times = points.map(point => point.time);
-    const x = scaleLinear<number>({
-      domain: [times[0] ?? 0, (times[times.length - 1] ?? 0) + stepMs],
-      range: [0, width],
-    });
-    const y = scaleLinear<number>({
-      domain: valueDomain({
+    const x = linearScale(
+      [times[0] ?? 0, (times[times.length - 1] ?? 0) + stepMs],
+      [0, width],
+    );
+    const base = height - 2;
+    const y = linearScale(
+      valueDomain({
         series: [series],
         thresholds: threshold ? [threshold] : [],
         floor,
         ceiling,
         minSpan,
       }),
-      range: [height - 2, 2],
-    });
+      [base, 2],
+    );
+    const middle = (point: ChartPoint) => x(point.time + stepMs / 2);
+    const last = points.filter(isDrawable).pop();
     return {
       x,
       y,
       gaps: unobservedRanges(points, stepMs),
-      hasData: points.some(isDrawable),
+      last: last && { x: middle(last), y: y(last.value) },
+      paths: sparkPaths(points, middle, y, base),
       text: [describeSeries(series, format), threshold && `${threshold.label}.`]
         .filter(Boolean)
         .join(' '),
@@ -87,10 +90,7 @@ function SparklineView(props: SparklineProps) {
     format,
     threshold,
   ]);
-  const { x, y, gaps, hasData, text } = drawn;
-  const getX = (point: ChartPoint) => x(point.time + stepMs / 2);
-  const getY = (point: ChartPoint) => y(point.value ?? 0);
-  const last = points.filter(isDrawable).pop();
+  const { x, y, gaps, last, paths, text } = drawn;
   return (
     <svg
       className={`${paletteClass} ${styles.sparkline}`}
@@ -123,31 +123,11 @@ function SparklineView(props: SparklineProps) {
           className={styles.threshold}
         />
       )}
-      {hasData ? (
+      {last ? (
         <>
-          <AreaClosed
-            data={points}
-            x={getX}
-            y={getY}
-            yScale={y}
-            defined={isDrawable}
-            className={styles.area}
-          />
-          <LinePath
-            data={points}
-            x={getX}
-            y={getY}
-            defined={isDrawable}
-            className={styles.line}
-          />
-          {last && (
-            <circle
-              cx={getX(last)}
-              cy={getY(last)}
-              r={2}
-              className={styles.last}
-            />
-          )}
+          <path d={paths.area} className={styles.area} />
+          <path d={paths.line} className={styles.line} />
+          <circle cx={last.x} cy={last.y} r={2} className={styles.last} />
         </>
       ) : (
         <line

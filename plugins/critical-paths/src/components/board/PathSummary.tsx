@@ -1,16 +1,16 @@
 import type { ReactNode } from 'react';
 import type { BoardRow } from '@rocket/plugin-critical-paths-common';
-import { useRouteRef } from '@backstage/frontend-plugin-api';
 import { Link } from '@backstage/ui';
 import { StateBadge } from '@rocket/rocket-react';
 import { DEFAULT_WINDOW } from '../../lib/boardView';
 import { sentence } from '../../lib/figures';
+import { useRoute } from '../../lib/useRoute';
 import { pathRouteRef } from '../../routes';
 import styles from '../shared/table.module.css';
 
 /** Address of a path's page; keeps the window. Undefined where the page is not installed. */
 export function usePathHref(window: string) {
-  const route = useRouteRef(pathRouteRef);
+  const route = useRoute(pathRouteRef);
   return ({ namespace, name }: { namespace: string; name: string }) => {
     const href = route?.({ namespace, name });
     return href && window !== DEFAULT_WINDOW

@@ -1,11 +1,11 @@
 import { parseEntityRef } from '@backstage/catalog-model';
-import { useRouteRef } from '@backstage/frontend-plugin-api';
 import {
   entityRouteParams,
   entityRouteRef,
   useEntityPresentation,
 } from '@backstage/plugin-catalog-react';
 import { Link } from '@backstage/ui';
+import { useRoute } from '../../lib/useRoute';
 import styles from './table.module.css';
 
 /** Props of {@link EntityName}. */
@@ -19,7 +19,7 @@ export interface EntityNameProps {
 /** Name of an entity with a link to its page; plain text where there is no catalog. */
 export function EntityName({ entityRef, title, className }: EntityNameProps) {
   const { primaryTitle } = useEntityPresentation(entityRef);
-  const entityRoute = useRouteRef(entityRouteRef);
+  const entityRoute = useRoute(entityRouteRef);
   const text = title ?? primaryTitle;
   if (!entityRoute) {
     return <span className={className}>{text}</span>;
