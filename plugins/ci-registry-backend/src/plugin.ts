@@ -20,6 +20,7 @@ import { CatalogChecks } from './service/CatalogChecks';
 import { CatalogLookup } from './service/CatalogLookup';
 import { CiRegistry } from './service/CiRegistry';
 import { EntityValidator } from './service/EntityValidator';
+import { PushPreparer } from './service/PushPreparer';
 import { PushService } from './service/PushService';
 import { RateLimiter } from './service/RateLimiter';
 import { readCiRegistryConfig } from './service/config';
@@ -100,8 +101,7 @@ export const ciRegistryPlugin = createBackendPlugin({
           delivery: delivery.writer,
           documents: documents.writer,
         };
-        const service = new PushService({
-          ...deps,
+        const preparer = new PushPreparer({
           store,
           parts,
           validator: new EntityValidator(settings),
@@ -110,6 +110,7 @@ export const ciRegistryPlugin = createBackendPlugin({
             levels: settings.checks,
           }),
         });
+        const service = new PushService({ ...deps, store, parts, preparer });
         const registry = new CiRegistry({ ...deps, ...settings, store });
 
         deps.permissionsRegistry.addPermissions(ciRegistryPermissions);

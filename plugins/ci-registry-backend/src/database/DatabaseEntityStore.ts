@@ -14,6 +14,7 @@ import { DatabaseOutbox } from './DatabaseOutbox';
 import { EntityWriter, sourceJson } from './EntityWriter';
 import { isOlder, loadAncestry, noteAncestors } from './commitOrder';
 import { appendChanges, type ChangeRow, type ChangeToAppend } from './history';
+import { listHeld } from './repositories';
 import {
   chunk,
   enqueue,
@@ -119,12 +120,8 @@ export class DatabaseEntityStore implements EntityStore {
     return found;
   }
 
-  async heldBy(repository: string): Promise<string[]> {
-    const rows = await this.#db<EntityRow>('entities')
-      .where({ repository, state: 'active', derived: false })
-      .orderBy('entity_ref')
-      .select('entity_ref');
-    return rows.map(row => row.entity_ref);
+  heldBy(repository: string): Promise<string[]> {
+    return listHeld(this.#db, repository);
   }
 
   async list(options: {

@@ -6,24 +6,23 @@ import type {
 } from '@rocket/plugin-ci-registry-common';
 import type { Knex } from 'knex';
 import type { EntityToStore, PushToStore, PushedEntities } from './EntityStore';
-import { isOlder, loadAncestry, noteAncestors } from './commitOrder';
+import {
+  isOlder,
+  loadAncestry,
+  noteAncestors,
+  type OrderedCommit,
+} from './commitOrder';
 import { appendChanges, type ChangeToAppend } from './history';
+import {
+  commitOf,
+  completedBy,
+  listHeld,
+  listRemovals,
+  lockRepository,
+  noteComplete,
+  noteRemovals,
+} from './repositories';
 import { chunk, enqueue, lockEntities, type EntityRow } from './rows';
-
-type RepositoryRow = {
-  repository: string;
-  complete_commit: string | null;
-  complete_time: number | string | null;
-  last_pushed_at: number | string;
-};
-
-type RemovalRow = {
-  repository: string;
-  entity_ref: string;
-  commit_sha: string;
-  source_time: number | string;
-  noted_at: number | string;
-};
 
 type Kind = EntityChange['kind'];
 
@@ -33,7 +32,7 @@ export function sourceJson(source: PushSource): string {
 }
 
 /** The commit of a stored row's newest push. */
-function stored(row: EntityRow): { commit: string; time: number } {
+function stored(row: EntityRow): OrderedCommit {
   return {
     commit: (JSON.parse(row.source) as PushSource).commit,
     time: Number(row.source_time),
@@ -57,10 +56,10 @@ export class EntityWriter {
 
   async write(): Promise<PushedEntities> {
     const { source, entities, removed = [], complete, now } = this.#push;
-    const repository = await this.#lockRepository();
+    const repository = await lockRepository(this.#tx, source.repository, now);
     await noteAncestors(this.#tx, source, now);
     const pushed = new Set(entities.map(item => item.entityRef));
-    const held = complete ? await this.#held() : [];
+    const held = complete ? await listHeld(this.#tx, source.repository) : [];
     const givenUp = [
       ...new Set([...removed, ...held.filter(ref => !pushed.has(ref))]),
     ];
@@ -70,23 +69,20 @@ export class EntityWriter {
     // The marks matter where there is no row of the repository's own, which says the same.
     const isUnknown = (ref: string) =>
       rows.get(ref)?.repository !== source.repository;
-    const removals = await this.#removals(
+    const removals = await listRemovals(
+      this.#tx,
+      source.repository,
+
       [...new Set([...pushed, ...removed])].filter(isUnknown),
     );
-    const completed =
-      repository.complete_commit === null
-        ? undefined
-        : {
-            commit: repository.complete_commit,
-            time: Number(repository.complete_time),
-          };
+    const completed = completedBy(repository);
     const isAncestor = await loadAncestry(this.#tx, source, [
       ...[...rows.values()].map(row => stored(row).commit),
       ...removals.map(row => row.commit_sha),
       ...(completed ? [completed.commit] : []),
     ]);
-    const older = (than: { commit: string; time: number }) =>
-      isOlder({ commit: source.commit, time: this.#time }, than, isAncestor);
+    const older = (than: OrderedCommit) =>
+      isOlder(this.#own(), than, isAncestor);
 
     const outcomes: RegisterOutcome[] = [];
     const touched: string[] = [];
@@ -108,8 +104,7 @@ export class EntityWriter {
       const gone = removals.find(mark => mark.entity_ref === item.entityRef);
       if (
         (completed && !item.derived && older(completed)) ||
-        (gone &&
-          older({ commit: gone.commit_sha, time: Number(gone.source_time) }))
+        (gone && older(commitOf(gone)))
       ) {
         outcomes.push('superseded');
       } else {
@@ -139,14 +134,20 @@ export class EntityWriter {
         await this.#giveUp(row);
       }
     }
-    await this.#noteRemovals(removed.filter(isUnknown), removals, older);
+    const superseded = new Set(
+      removals
+        .filter(mark => older(commitOf(mark)))
+        .map(mark => mark.entity_ref),
+    );
+    await noteRemovals(
+      this.#tx,
+      source.repository,
+      removed.filter(ref => isUnknown(ref) && !superseded.has(ref)),
+      this.#own(),
+      now,
+    );
     if (complete && !(completed && older(completed))) {
-      await this.#tx<RepositoryRow>('repositories')
-        .where('repository', source.repository)
-        .update({
-          complete_commit: source.commit,
-          complete_time: this.#time,
-        });
+      await noteComplete(this.#tx, source.repository, this.#own());
     }
 
     await appendChanges(this.#tx, this.#changes);
@@ -159,38 +160,9 @@ export class EntityWriter {
     };
   }
 
-  /** Pushes of one repository come one after the other, so that none misses what another one is just storing. */
-  async #lockRepository(): Promise<RepositoryRow> {
-    const { source, now } = this.#push;
-    const [row] = await this.#tx<RepositoryRow>('repositories')
-      .insert({ repository: source.repository, last_pushed_at: now })
-      .onConflict('repository')
-      .merge(['last_pushed_at'])
-      .returning('*');
-    return row;
-  }
-
-  async #held(): Promise<string[]> {
-    const rows = await this.#tx<EntityRow>('entities')
-      .where({
-        repository: this.#push.source.repository,
-        state: 'active',
-        derived: false,
-      })
-      .select('entity_ref');
-    return rows.map(row => row.entity_ref);
-  }
-
-  async #removals(entityRefs: string[]): Promise<RemovalRow[]> {
-    const found: RemovalRow[] = [];
-    for (const refs of chunk(entityRefs)) {
-      found.push(
-        ...(await this.#tx<RemovalRow>('removals')
-          .whereIn('entity_ref', refs)
-          .where('repository', this.#push.source.repository)),
-      );
-    }
-    return found;
+  /** The commit that is pushed. */
+  #own(): OrderedCommit {
+    return { commit: this.#push.source.commit, time: this.#time };
   }
 
   #refuseForeign(entityRefs: string[], rows: Map<string, EntityRow>): void {
@@ -308,36 +280,6 @@ export class EntityWriter {
         row.entity,
         row.content_hash,
       );
-    }
-  }
-
-  /** So that an older push that comes late does not bring back what this one gave up. */
-  async #noteRemovals(
-    removed: string[],
-    noted: RemovalRow[],
-    older: (than: { commit: string; time: number }) => boolean,
-  ): Promise<void> {
-    const { source, now } = this.#push;
-    const before = new Map(noted.map(row => [row.entity_ref, row]));
-    const newer = [...new Set(removed)].sort().filter(ref => {
-      const row = before.get(ref);
-      return !(
-        row && older({ commit: row.commit_sha, time: Number(row.source_time) })
-      );
-    });
-    for (const part of chunk(newer)) {
-      await this.#tx<RemovalRow>('removals')
-        .insert(
-          part.map(entityRef => ({
-            repository: source.repository,
-            entity_ref: entityRef,
-            commit_sha: source.commit,
-            source_time: this.#time,
-            noted_at: now,
-          })),
-        )
-        .onConflict(['entity_ref', 'repository'])
-        .merge();
     }
   }
 

@@ -13,7 +13,8 @@ import express from 'express';
 import Router from 'express-promise-router';
 import { parse } from './http';
 import type { PipelineAuthenticator } from './identity/PipelineAuthenticator';
-import type { ParsedPush, PushService } from './PushService';
+import type { ParsedPush } from './PushPreparer';
+import type { PushService } from './PushService';
 import type { RateLimiter } from './RateLimiter';
 
 /** Paths that pipelines call with tokens of their own; these routes authenticate every call themselves. */
