@@ -1,8 +1,8 @@
 /**
  * Checks the golden templates: lint of each template.yaml, every rendering of every option set (hostile values too) against its
  * snapshot, a dry run through the real scaffolder, pins and permissions; then one rendering of each template is installed, linted,
- * type-checked, tested, started and put through the conformance suite; then both services together, with tokens and a broker. Broken
- * copies must be red. Ends with `N passed, N failed`, after what this machine could not try.
+ * type-checked, tested, started and put through the conformance suite, and its pipeline is run against a portal; then both services
+ * together, with tokens and a broker. Broken copies must be red. Ends with `N passed, N failed`, after what this machine could not try.
  *
  * node --require @backstage/cli/config/nodeTransform.cjs templates/rig/check.ts [--quick] [--update] [--keep DIR] [--template NAME]
  *
@@ -19,6 +19,7 @@ import { startScaffolder } from './backend';
 import { buildAndRun, kindOf } from './build';
 import { contractDrift } from './contracts';
 import { runPair } from './pair';
+import { checkPipeline } from './pipeline';
 import { render } from './render';
 import { Report } from './report';
 import { selfTest } from './selfTest';
@@ -61,8 +62,12 @@ async function main(report: Report): Promise<void> {
       if (args.template && template !== args.template) continue;
       const out = path.join(path.resolve(args.keep ?? work), template);
       if (args.keep || !args.quick) await render(template, out, {}, root);
-      if (!args.quick && (await buildAndRun(report, template, out)))
+      if (!args.quick && (await buildAndRun(report, template, out))) {
         built[kindOf(template)] = out;
+        await report.check(`${template}: its pipeline, step by step`, () =>
+          checkPipeline(report, out),
+        );
+      }
     }
     const { transaction, authorization } = built;
     if (transaction && authorization)
