@@ -9,6 +9,7 @@ describe('Paced', () => {
     const ends: (() => void)[] = [];
     const paced = new Paced({
       gapMs: 250,
+      maxWaitMs: 1_000,
       work: () => {
         starts.push(Date.now());
         return new Promise<void>(resolve => ends.push(resolve));
@@ -35,16 +36,26 @@ describe('Paced', () => {
     expect(starts()).toEqual([0, 1_000]);
   });
 
-  it('makes one round of all asking in a burst, after the gap', async () => {
+  it('makes one round of all asking in a burst, when it pauses', async () => {
     const { paced, starts, end } = setup();
     paced.ask();
     await end();
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < 60; i++) {
       paced.ask();
-      await jest.advanceTimersByTimeAsync(1);
+      await jest.advanceTimersByTimeAsync(10);
     }
-    await jest.advanceTimersByTimeAsync(1_000);
-    expect(starts()).toEqual([0, 250]);
+    await jest.advanceTimersByTimeAsync(5_000);
+    expect(starts()).toEqual([0, 1_000]);
+  });
+
+  it('does not wait for ever for a pause', async () => {
+    const { paced, starts, end } = setup();
+    for (let i = 0; i < 350; i++) {
+      paced.ask();
+      await end();
+      await jest.advanceTimersByTimeAsync(10);
+    }
+    expect(starts()).toEqual([0, 1_000, 2_000, 3_000]);
   });
 
   it('works again for what was asked while it worked', async () => {

@@ -1,24 +1,34 @@
 /**
- * Runs a piece of work when it is asked for: at once when it rested, and during a burst of asking once in `gapMs`, so that a thousand
- * pushes cost a few large rounds instead of hundreds of small ones. Whoever asks is served by a run that starts after the asking.
+ * Runs a piece of work when it is asked for: at once when it rested. During a burst of asking it waits for a pause in it, though never
+ * longer than `maxWaitMs`, so that a thousand pushes cost a few large rounds instead of hundreds of small ones, and accepting them comes
+ * first. Whoever asks is served by a run that starts after the asking.
  */
 export class Paced {
   readonly #work: () => Promise<void>;
   readonly #gapMs: number;
+  readonly #maxWaitMs: number;
   #asked = false;
+  #lastAsked = 0;
   #running = false;
   #stopped = false;
   #endGap?: () => void;
 
-  /** `work` handles its own errors. */
-  constructor(options: { work: () => Promise<void>; gapMs: number }) {
+  constructor(options: {
+    /** Handles its own errors. */
+    work: () => Promise<void>;
+    /** A pause in the asking, and the least time between two runs. */
+    gapMs: number;
+    maxWaitMs: number;
+  }) {
     this.#work = options.work;
     this.#gapMs = options.gapMs;
+    this.#maxWaitMs = options.maxWaitMs;
   }
 
   /** Returns at once. */
   ask(): void {
     this.#asked = true;
+    this.#lastAsked = Date.now();
     if (!this.#running && !this.#stopped) {
       this.#run();
     }
@@ -35,15 +45,26 @@ export class Paced {
     while (this.#asked && !this.#stopped) {
       this.#asked = false;
       await this.#work();
-      await new Promise<void>(resolve => {
-        const timer = setTimeout(resolve, this.#gapMs);
-        timer.unref();
-        this.#endGap = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+      const since = Date.now();
+      do {
+        await this.#gap();
+      } while (
+        !this.#stopped &&
+        Date.now() - this.#lastAsked < this.#gapMs &&
+        Date.now() - since < this.#maxWaitMs
+      );
     }
     this.#running = false;
+  }
+
+  #gap(): Promise<void> {
+    return new Promise(resolve => {
+      const timer = setTimeout(resolve, this.#gapMs);
+      timer.unref();
+      this.#endGap = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 }

@@ -16,8 +16,9 @@ import { prepareStatements } from './preparedStatements';
 
 const SAFETY_NET_SECONDS = 10;
 const START_RETRY_MS = 2_000;
-/** While pipelines push all the time, the catalog takes over this often what they pushed. */
+/** In a burst of pushes, the catalog takes over what came so far at a pause of this length, and at the latest after that time. */
 const GAP_MS = 250;
+const MAX_WAIT_MS = 1_000;
 /** Longer than a claim of the process that was killed lasts. */
 const START_FOR_MS = 20_000;
 
@@ -58,6 +59,7 @@ export const catalogModuleCiRegistry = createBackendModule({
 
         const paced = new Paced({
           gapMs: GAP_MS,
+          maxWaitMs: MAX_WAIT_MS,
           work: () =>
             provider
               .synchronize()
