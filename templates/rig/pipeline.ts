@@ -206,7 +206,7 @@ export async function checkPipeline(
               'catalog',
               `entities/by-name/component/default/${name}`,
             ),
-          Boolean,
+          found => found !== undefined,
         );
         const annotations = entity?.metadata.annotations ?? {};
         equal(

@@ -574,6 +574,31 @@ describe('report', () => {
     });
   });
 
+  it('reads a folder that has a file for every class', async () => {
+    const { folder, write } = world();
+    const suite = (name: string) =>
+      `<testsuite name="${name}"><testcase name="x" time="1"/></testsuite>`;
+    write({
+      'reports/TEST-a.xml': suite('a'),
+      'reports/TEST-b.xml': suite('b'),
+      'reports/a.txt': 'no XML',
+    });
+    const run = (...args: string[]) =>
+      call(folder, ['report', '--dry-run', ...args], GENERIC);
+    expect(
+      JSON.parse(
+        (await run('--tests', 'unit=reports')).out.replace(/^tests.*\n/, ''),
+      ).builds[0].tests,
+    ).toEqual([
+      { name: 'unit', passed: 2, failed: 0, skipped: 0, duration: 2 },
+    ]);
+    write({ 'empty/a.txt': '' });
+    expect(await run('--tests', 'empty')).toMatchObject({
+      code: 3,
+      err: 'error: empty: is a folder without XML files\n',
+    });
+  });
+
   it('takes a build whose tests fail for failed, unless it is told', async () => {
     const failing = ['--tests', fixture('surefire.junit.xml')];
     expect((await dry(failing)).build.outcome).toBe('failed');

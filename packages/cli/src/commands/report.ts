@@ -1,6 +1,7 @@
+import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { type Call, componentOf, send, surroundingsOf } from '../context';
-import { UsageError } from '../errors';
+import { InputFileError, UsageError } from '../errors';
 import { Git } from '../git';
 import { choiceOf, listOf, type Options, PUSH, textOf } from '../options';
 import {
@@ -35,7 +36,7 @@ export const OPTIONS: Options = {
     type: 'string',
     multiple: true,
     value: '[NAME=]FILE',
-    help: 'JUnit XML; files of one name are one suite',
+    help: 'JUnit XML, or a folder of it; files of one name are one suite',
   },
   scan: {
     type: 'string',
@@ -113,6 +114,24 @@ export function artifactsOf(call: Call): ArtifactReport[] {
   ];
 }
 
+/** The file itself; of a folder, the XML files in it, as Surefire and Gradle leave one for each class. */
+function testFiles(
+  full: string,
+  shown: string,
+): { full: string; shown: string }[] {
+  if (!statSync(full, { throwIfNoEntry: false })?.isDirectory())
+    return [{ full, shown }];
+  const files = readdirSync(full)
+    .filter(name => /\.xml$/i.test(name))
+    .sort();
+  if (files.length === 0)
+    throw new InputFileError(shown, 'is a folder without XML files');
+  return files.map(name => ({
+    full: path.join(full, name),
+    shown: path.join(shown, name),
+  }));
+}
+
 /** Reads what the files of the options say, and nothing else. */
 function readReports(call: Call): Partial<BuildReport> {
   const { cwd, values } = call;
@@ -120,9 +139,11 @@ function readReports(call: Call): Partial<BuildReport> {
   const coverage = listOf(values, 'coverage').map(file =>
     readCoverage(at(file), file),
   );
-  const tests = listOf(values, 'tests').map(text => {
+  const tests = listOf(values, 'tests').flatMap(text => {
     const { name, file } = named(text);
-    return readTests(at(file), name, file);
+    return testFiles(at(file), file).map(one =>
+      readTests(one.full, name, one.shown),
+    );
   });
   const scans = listOf(values, 'scan').flatMap(text => {
     const { name, file } = named(text);
