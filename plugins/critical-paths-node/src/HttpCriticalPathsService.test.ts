@@ -64,6 +64,7 @@ describe('HttpCriticalPathsService', () => {
     const { service, seen } = await setup(
       [204, undefined],
       [200, { minutes: [], watermark: null }],
+      [200, { incidents: [] }],
     );
     await service.recordChange(change, { credentials });
     const request = {
@@ -74,6 +75,14 @@ describe('HttpCriticalPathsService', () => {
     await expect(
       service.readSignals(request, { credentials }),
     ).resolves.toEqual({ minutes: [], watermark: null });
+    const incidents = {
+      entityRefs: ['component:default/ledger'],
+      from: request.from,
+      to: request.to,
+    };
+    await expect(
+      service.readIncidents(incidents, { credentials }),
+    ).resolves.toEqual({ incidents: [] });
     const auth = mockCredentials.service.header({
       onBehalfOf: credentials,
       targetPluginId: 'critical-paths',
@@ -81,6 +90,7 @@ describe('HttpCriticalPathsService', () => {
     expect(seen).toEqual([
       { url: 'POST /service/changes', auth, body: change },
       { url: 'POST /service/signals', auth, body: request },
+      { url: 'POST /service/incidents', auth, body: incidents },
     ]);
   });
 

@@ -16,6 +16,8 @@ import {
 import type {
   ChangeReport,
   CriticalPathsService,
+  IncidentsRequest,
+  IncidentsResponse,
   SignalsRequest,
   SignalsResponse,
 } from './criticalPathsService';
@@ -67,6 +69,17 @@ export class HttpCriticalPathsService implements CriticalPathsService {
     options: Options,
   ): Promise<SignalsResponse> {
     return this.#call<SignalsResponse>('/service/signals', request, options);
+  }
+
+  async readIncidents(
+    request: IncidentsRequest,
+    options: Options,
+  ): Promise<IncidentsResponse> {
+    return this.#call<IncidentsResponse>(
+      '/service/incidents',
+      request,
+      options,
+    );
   }
 
   async #call<T>(path: string, body: unknown, options: Options): Promise<T> {

@@ -56,6 +56,37 @@ export interface SignalsResponse {
   watermark: string | null;
 }
 
+/** A question about the incidents of applications. */
+export interface IncidentsRequest {
+  /** Components, at most 2,000. */
+  entityRefs: string[];
+  /** ISO 8601, inclusive. */
+  from: string;
+  /** ISO 8601, exclusive; at most 400 days after `from`. */
+  to: string;
+}
+
+/** An incident as monitoring told it. */
+export interface ApplicationIncident {
+  entityRef: string;
+  title: string;
+  /** ISO 8601. */
+  openedAt: string;
+  /** When it was closed, ISO 8601; null while it is open. */
+  closedAt: string | null;
+  /**
+   * From the signal getting bad to its being well again, or from opening to
+   * closing where monitoring does not tell; null while it is open, and when its
+   * end says nothing about recovery.
+   */
+  secondsToRecover: number | null;
+}
+
+export interface IncidentsResponse {
+  /** Those that were open at some time of the window, the oldest first. */
+  incidents: ApplicationIncident[];
+}
+
 /** What other backend plugins may ask of critical paths. */
 export interface CriticalPathsService {
   /**
@@ -77,4 +108,13 @@ export interface CriticalPathsService {
     request: SignalsRequest,
     options: { credentials: BackstageCredentials },
   ): Promise<SignalsResponse>;
+  /**
+   * Reads incidents that were collected; never asks a telemetry source.
+   *
+   * @throws InputError naming the field, NotAllowedError for callers that are not plugins
+   */
+  readIncidents(
+    request: IncidentsRequest,
+    options: { credentials: BackstageCredentials },
+  ): Promise<IncidentsResponse>;
 }

@@ -31,6 +31,12 @@ export interface DoraRow {
   previous: DoraMetrics;
   /** Lead time in seconds per week, the oldest first; null for weeks without a deployment. */
   leadTimeByWeek: { week: string; median: number | null; samples: number }[];
+  /**
+   * Seconds that incidents of monitoring took from the signal getting bad to its being well again, median, now and in the window
+   * before. Beside `timeToRecover`, which goes by deployments: the two may tell of the same failure. Absent when the critical
+   * paths do not answer, and for environments that they are not about.
+   */
+  incidents?: { timeToRecover: DoraFigure; previous: DoraFigure };
 }
 
 /** Answer of `GET /dora?by=component|team|path&environment=&days=`. */
@@ -43,6 +49,8 @@ export interface DoraResponse {
   leadTimeGoal: number;
   /** How each metric is counted, for people. */
   definitions: Record<keyof DoraMetrics, string>;
+  /** How `incidents` is counted, or why it is absent; for people. */
+  incidentNote?: string;
   /** Environments that something was deployed to, by name, for people to choose from. */
   environments: string[];
   rows: DoraRow[];

@@ -3,6 +3,7 @@ import {
   DORA_DEFINITIONS,
   countDora,
   doraMetrics,
+  incidentTimeToRecover,
   leadTimeByWeek,
   quantile,
 } from './metrics';
@@ -359,6 +360,33 @@ describe('doraMetrics', () => {
       { week: '2026-W46', median: null, samples: 0 },
     ]);
   });
+});
+
+it('counts incidents that ended by recovery in the window', () => {
+  const at = (minute: number) => T0 + minute * MINUTE;
+  const incident = (closed: number, minutes?: number) => ({
+    closedAt: at(closed),
+    seconds: minutes === undefined ? undefined : minutes * 60,
+  });
+  const incidents = [
+    incident(10, 5),
+    incident(20, 30),
+    incident(30, 20),
+    incident(40, undefined),
+    incident(99, 500),
+    {},
+  ];
+  expect(incidentTimeToRecover(incidents, { from: at(0), to: at(50) })).toEqual(
+    {
+      value: 20 * 60,
+      samples: 3,
+      minimumSamples: 3,
+      note: '1 ended for another reason and is not counted',
+    },
+  );
+  expect(
+    incidentTimeToRecover(incidents, { from: at(15), to: at(50) }),
+  ).toMatchObject({ value: null, samples: 2 });
 });
 
 describe('properties', () => {

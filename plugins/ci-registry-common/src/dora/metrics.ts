@@ -149,6 +149,41 @@ export function doraMetrics(
   };
 }
 
+/** How the time to recover from incidents is counted, for printing beside it. */
+export const DORA_INCIDENT_DEFINITION =
+  'Time from the signal getting bad to its being well again (where monitoring does not tell: from opening to closing) of incidents that ended in the window; the median. Incidents that ended for another reason than recovery are not counted. A failed deployment may be behind an incident: do not add the two up.';
+
+/** An incident as monitoring told it. */
+export interface DoraIncident {
+  /** When it was closed, milliseconds since 1970; undefined while it is open. */
+  closedAt?: number;
+  /** Undefined while it is open, and when its end says nothing about recovery. */
+  seconds?: number;
+}
+
+/** The time to recover from incidents, over those that ended in the window. */
+export function incidentTimeToRecover(
+  incidents: readonly DoraIncident[],
+  { from, to }: DoraWindow,
+): DoraFigure {
+  const ended = incidents.filter(
+    ({ closedAt }) =>
+      closedAt !== undefined && closedAt >= from && closedAt < to,
+  );
+  const recovered = ended.flatMap(({ seconds }) => seconds ?? []);
+  const others = ended.length - recovered.length;
+  return figure(
+    recovered.length,
+    ['incident that ended by recovery', 'incidents that ended by recovery'],
+    () => quantile(recovered, 0.5),
+    others > 0
+      ? `${others} ended for another reason and ${
+          others === 1 ? 'is' : 'are'
+        } not counted`
+      : undefined,
+  );
+}
+
 /** Median lead time by ISO week (UTC) in which the commits were deployed, the oldest week first. */
 export function leadTimeByWeek(
   all: readonly DoraSamples[],

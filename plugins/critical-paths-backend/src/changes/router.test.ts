@@ -128,7 +128,11 @@ describe('routes of changes', () => {
   });
 
   it('lets no person in, and nobody without credentials', async () => {
-    for (const route of ['/service/changes', '/service/signals']) {
+    for (const route of [
+      '/service/changes',
+      '/service/signals',
+      '/service/incidents',
+    ]) {
       expect((await post(route, run, asUser)).status).toBe(403);
       expect(
         (await post(route, run, mockCredentials.none.header())).status,
@@ -146,6 +150,68 @@ describe('routes of changes', () => {
     expect(
       (await request(app).get(levels).set('Authorization', asUser)).status,
     ).toBe(403);
+  });
+
+  it('reads incidents with the time that recovery took', async () => {
+    const at = (minute: number) => (MINUTE + minute) * 60;
+    const incident = { priority: 'critical' as const, muted: false };
+    const one = (externalId: string, from: number, to?: number) => ({
+      kind: 'incident' as const,
+      source: 'newrelic',
+      externalId,
+      entityRef: LEDGER,
+      startTime: at(from),
+      endTime: to === undefined ? undefined : at(to),
+      title: externalId,
+      incident,
+    });
+    await store.saveChanges(
+      [
+        {
+          ...one('told', -300, -240),
+          incident: {
+            ...incident,
+            degradedTime: at(-303),
+            recoveredTime: at(-265),
+          },
+        },
+        one('plain', -200, -170),
+        {
+          ...one('expired', -100, -90),
+          incident: { ...incident, notCounted: 'it expired' },
+        },
+        one('open', -20),
+        { ...one('other', -20, -10), entityRef: 'component:default/notify' },
+        one('before', -900, -800),
+      ],
+      at(0),
+    );
+    const ask = {
+      entityRefs: ['Component:default/Ledger'],
+      from: iso(MINUTE - 600),
+      to: iso(MINUTE),
+    };
+    const { body } = await post('/service/incidents', ask);
+    expect(
+      body.incidents.map((found: any) => [
+        found.title,
+        found.closedAt !== null,
+        found.secondsToRecover,
+      ]),
+    ).toEqual([
+      ['told', true, 38 * 60],
+      ['plain', true, 30 * 60],
+      ['expired', true, null],
+      ['open', false, null],
+    ]);
+    for (const [bad, message] of [
+      [{ ...ask, to: ask.from }, "'to'"],
+      [{ ...ask, entityRefs: ['group:default/x'] }, 'entityRefs'],
+    ] as const) {
+      const refused = await post('/service/incidents', bad);
+      expect(refused.status).toBe(400);
+      expect(refused.body.error.message).toContain(message.replace(/'/g, ''));
+    }
   });
 
   async function collect(name: string, step: string) {

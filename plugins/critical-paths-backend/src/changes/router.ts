@@ -11,12 +11,14 @@ import {
   isEntityRef,
   type ServiceLevelsResponse,
 } from '@rocket/plugin-critical-paths-common';
+import type { IncidentsResponse } from '@rocket/plugin-critical-paths-node';
 import express, { type Router } from 'express';
 import PromiseRouter from 'express-promise-router';
 import { z } from 'zod';
 import type { PathDirectory } from '../service/PathDirectory';
 import { componentParams, parse, pathParams } from '../service/requests';
 import type { ChangeStore, StoredServiceLevel } from './ChangeStore';
+import { secondsToRecover } from './incidents';
 import { compareServiceLevel } from './serviceLevels';
 import type { SignalReader } from './SignalReader';
 
@@ -77,6 +79,26 @@ const signalsBody = z.strictObject({
   from: time,
   to: time,
 });
+
+const MAX_DAYS = 400;
+const incidentsBody = z
+  .strictObject({
+    entityRefs: z
+      .array(ref(['component']), { error: 'must be a list of entity refs' })
+      .max(2000, { error: 'must hold at most 2000' }),
+    from: time,
+    to: time,
+  })
+  .refine(
+    ({ from, to }) => {
+      const length = Date.parse(to) - Date.parse(from);
+      return length > 0 && length <= MAX_DAYS * 86_400_000;
+    },
+    {
+      error: `must be after 'from', by at most ${MAX_DAYS} days`,
+      path: ['to'],
+    },
+  );
 
 const seconds = (iso: string) => Math.floor(Date.parse(iso) / 1000);
 
@@ -146,6 +168,36 @@ export function createChangesRouter(options: {
     generatedAt: new Date(now()).toISOString(),
     rows: levels.map(compareServiceLevel),
   });
+
+  router.post(
+    '/service/incidents',
+    express.json({ limit: '1mb' }),
+    async (req, res) => {
+      await httpAuth.credentials(req, { allow: ['service'] });
+      const { entityRefs, from, to } = parse(
+        incidentsBody,
+        'field of the body',
+        req.body,
+      );
+      const found = await store.listChanges({
+        entityRefs,
+        from: seconds(from),
+        to: seconds(to),
+        kinds: ['incident'],
+      });
+      const isoOf = (at: number) => new Date(at * 1000).toISOString();
+      const body: IncidentsResponse = {
+        incidents: found.map(change => ({
+          entityRef: change.entityRef,
+          title: change.title,
+          openedAt: isoOf(change.startTime),
+          closedAt: change.endTime === undefined ? null : isoOf(change.endTime),
+          secondsToRecover: secondsToRecover(change) ?? null,
+        })),
+      };
+      res.json(body);
+    },
+  );
 
   router.get(
     '/components/:kind/:namespace/:name/service-levels',

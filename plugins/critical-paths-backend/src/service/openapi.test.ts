@@ -140,6 +140,7 @@ it('is what the typed client speaks', async () => {
   ).toEqual([
     'post /service/changes',
     'post /service/signals',
+    'post /service/incidents',
     'get /openapi.json',
   ]);
 });

@@ -10,8 +10,10 @@ import { NotFoundError } from '@backstage/errors';
 import type { CatalogService } from '@backstage/plugin-catalog-node';
 import {
   DORA_DEFINITIONS,
+  DORA_INCIDENT_DEFINITION,
   doraMetrics,
   doraSamples,
+  incidentTimeToRecover,
   leadTimeByWeek,
   type DoraDeployment,
   type DoraResponse,
@@ -25,6 +27,7 @@ import {
 } from '@rocket/plugin-critical-paths-common';
 import type { DeliveryStore } from '../../database/delivery/DeliveryStore';
 import { catalogAnswers } from './catalogAnswers';
+import type { IncidentReader } from './IncidentReader';
 import type { DeliverySettings } from './settings';
 
 const DAY_MS = 86_400_000;
@@ -64,12 +67,22 @@ const titleOf = (entity: Entity) =>
 const ownerOf = (entity: Entity) =>
   entity.relations?.find(({ type }) => type === RELATION_OWNED_BY)?.targetRef;
 
+function incidentNote(watched: boolean, answered: boolean): string {
+  if (!watched) {
+    return 'Monitoring is not about this environment, so nothing is said of incidents.';
+  }
+  return answered
+    ? DORA_INCIDENT_DEFINITION
+    : 'The critical paths do not answer at the moment, so nothing is said of incidents.';
+}
+
 /** The DORA metrics (DevOps Research and Assessment) of what the caller may see. */
 export class DoraService {
   readonly #store: DeliveryStore;
   readonly #catalog: CatalogService;
   readonly #settings: DeliverySettings;
   readonly #now: () => number;
+  readonly #incidents?: IncidentReader;
   readonly #remembered = new Map<
     string,
     { stamp: string; samples: DoraSamples }
@@ -79,11 +92,14 @@ export class DoraService {
     store: DeliveryStore;
     catalog: CatalogService;
     settings: DeliverySettings;
+    /** Without it nothing is said of incidents. */
+    incidents?: IncidentReader;
     now?: () => number;
   }) {
     this.#store = options.store;
     this.#catalog = options.catalog;
     this.#settings = options.settings;
+    this.#incidents = options.incidents;
     this.#now = options.now ?? Date.now;
   }
 
@@ -103,11 +119,15 @@ export class DoraService {
       before.from,
     );
     const subjects = await this.#subjects(query, deployed, credentials);
-    const samples = await this.#samples(
-      [...new Set(subjects.flatMap(subject => subject.components))],
-      environment,
-      since,
-    );
+    const components = [
+      ...new Set(subjects.flatMap(subject => subject.components)),
+    ];
+    const samples = await this.#samples(components, environment, since);
+    // Monitoring watches what serves users.
+    const watched = this.#settings.liveEnvironments.includes(environment);
+    const incidents = watched
+      ? await this.#incidents?.read(components, before.from, to)
+      : undefined;
     return {
       by,
       environment,
@@ -115,16 +135,27 @@ export class DoraService {
       to: new Date(to).toISOString(),
       leadTimeGoal: this.#settings.leadTimeGoalMs / 1000,
       definitions: DORA_DEFINITIONS,
+      incidentNote: incidentNote(watched, incidents !== undefined),
       environments: await this.#store.environments(since),
       rows: subjects
-        .map(({ entityRef, title, components }) => {
-          const own = components.flatMap(ref => samples.get(ref) ?? []);
+        .map(({ entityRef, title, components: parts }) => {
+          const own = parts.flatMap(ref => samples.get(ref) ?? []);
           return {
             entityRef,
             title,
             metrics: doraMetrics(own, window),
             previous: doraMetrics(own, before),
             leadTimeByWeek: leadTimeByWeek(own, window),
+            incidents: incidents && {
+              timeToRecover: incidentTimeToRecover(
+                parts.flatMap(ref => incidents.get(ref) ?? []),
+                window,
+              ),
+              previous: incidentTimeToRecover(
+                parts.flatMap(ref => incidents.get(ref) ?? []),
+                before,
+              ),
+            },
           };
         })
         .sort(

@@ -14,12 +14,17 @@ import type {
   DeploymentReport,
   PushSource,
 } from '@rocket/plugin-ci-registry-common';
+import type {
+  IncidentsRequest,
+  IncidentsResponse,
+} from '@rocket/plugin-critical-paths-node';
 import express from 'express';
 import request from 'supertest';
 import { DatabaseDeliveryStore } from '../../database/delivery/DatabaseDeliveryStore';
 import { DatabaseDeliveryWriter } from '../../database/delivery/DatabaseDeliveryWriter';
 import { ChangeReporter } from './ChangeReporter';
 import { DoraService } from './DoraService';
+import { IncidentReader } from './IncidentReader';
 import { createDeliveryRouter } from './router';
 import { VersionService } from './VersionService';
 
@@ -81,6 +86,11 @@ async function setUp() {
   });
   const store = new DatabaseDeliveryStore(knex);
   const recordChange = jest.fn(async () => {});
+  const readIncidents = jest.fn(
+    async (_: IncidentsRequest): Promise<IncidentsResponse> => ({
+      incidents: [],
+    }),
+  );
   const clock = { now: NOW };
   const logger = mockServices.logger.mock();
   const reporter = new ChangeReporter({
@@ -124,6 +134,11 @@ async function setUp() {
       versions: new VersionService(options),
       dora: new DoraService({
         ...options,
+        incidents: new IncidentReader({
+          criticalPaths: { readIncidents },
+          auth: mockServices.auth(),
+          logger,
+        }),
         settings: {
           liveEnvironments: ['production'],
           retentionMs: 400 * DAY,
@@ -143,6 +158,7 @@ async function setUp() {
     logger,
     permissions,
     push,
+    readIncidents,
     recordChange,
     reporter,
     store,
@@ -313,6 +329,45 @@ describe('the routes', () => {
     });
     await request(app).get('/dora?ref=hidden').expect(404);
   });
+});
+
+it('tells the time to recover from incidents, or why it does not', async () => {
+  const { app, logger, push, readIncidents } = await setUp();
+  await seed(push, 'ledger', [10]);
+  const get = async (query = '') =>
+    (await request(app).get(`/dora?ref=ledger&days=10${query}`).expect(200))
+      .body;
+  readIncidents.mockResolvedValueOnce({
+    incidents: [1, 2, 3, 12].map(days => ({
+      entityRef: 'component:default/ledger',
+      title: 'Errors',
+      openedAt: iso(NOW - days * DAY - 600_000),
+      closedAt: iso(NOW - days * DAY),
+      secondsToRecover: days * 100,
+    })),
+  });
+  const told = await get();
+  expect(told.rows[0].incidents).toMatchObject({
+    timeToRecover: { value: 200, samples: 3 },
+    previous: { value: null, samples: 1 },
+  });
+  expect(told.incidentNote).toMatch(/^Time from the signal getting bad/);
+  expect(readIncidents.mock.calls[0][0]).toEqual({
+    entityRefs: ['component:default/ledger'],
+    from: iso(NOW - 20 * DAY),
+    to: iso(NOW),
+  });
+
+  readIncidents.mockRejectedValueOnce(new ServiceUnavailableError('away'));
+  const away = await get();
+  expect(away.rows[0]).not.toHaveProperty('incidents');
+  expect(away.rows[0].metrics.leadTime.samples).toBe(1);
+  expect(away.incidentNote).toMatch(/do not answer/);
+  expect(logger.warn).toHaveBeenCalledTimes(1);
+
+  const staging = await get('&environment=staging');
+  expect(staging.incidentNote).toMatch(/not about this environment/);
+  expect(readIncidents).toHaveBeenCalledTimes(2);
 });
 
 it('counts anew when something was reported, and only then', async () => {

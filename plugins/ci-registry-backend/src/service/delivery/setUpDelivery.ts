@@ -16,6 +16,7 @@ import type { DeliveryStore } from '../../database/delivery/DeliveryStore';
 import type { DeliveryWriter } from '../../database/PushPart';
 import { ChangeReporter } from './ChangeReporter';
 import { DoraService } from './DoraService';
+import { IncidentReader } from './IncidentReader';
 import { createDeliveryRouter } from './router';
 import { readDeliverySettings, type DeliverySettings } from './settings';
 import { VersionService } from './VersionService';
@@ -77,7 +78,12 @@ export async function setUpDelivery(options: {
       ...options,
       store,
       versions: new VersionService({ ...options, store }),
-      dora: new DoraService({ ...options, store, settings }),
+      dora: new DoraService({
+        ...options,
+        store,
+        settings,
+        incidents: new IncidentReader(options),
+      }),
     }),
   };
 }

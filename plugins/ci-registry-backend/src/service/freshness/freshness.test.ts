@@ -390,6 +390,12 @@ describe.each(databases.eachSupportedId())('freshness on %s', id => {
     world.entities[1] = pushed('b', 0);
     await refresh();
     expect(await tell()).toBe(0);
+    // Well for a moment and stale again: its owner knows it as stale.
+    world.entities[0] = pushed('a', 0);
+    await refresh();
+    world.entities[0] = pushed('a', 31 * DAY);
+    await refresh();
+    expect(await tell()).toBe(0);
   });
 
   it('answers by owner and state in pages, the most pressing first', async () => {
