@@ -119,6 +119,35 @@ describe.each(databases.eachSupportedId())('budgets on %p', databaseId => {
     );
   });
 
+  it('has the exact budget after six hours without the source', async () => {
+    // 40 minutes of failures, all of them while nobody could ask.
+    world.outage(minute => minute >= NOON + 60 && minute < NOON + 100, 30);
+    const { cycle, row } = await world.start(knex);
+    await cycle();
+    world.source.failing = () => 'timeout';
+    for (let hour = 1; hour <= 6; hour++) {
+      world.now = START + hour * 3600_000;
+      await cycle();
+    }
+    expect(await row('posting', '24h')).toMatchObject({ state: 'stale' });
+    world.source.failing = () => undefined;
+    world.now = START + 6 * 3600_000 + 60_000;
+    await cycle();
+    await cycle();
+    // 30 of 100 requests in each of 40 minutes; the newest minutes of the
+    // objective's day may be a few more than 1,440 for the hour it begins in.
+    const { objectives, budget } = await row();
+    expect(objectives[0]).toMatchObject({ coverage: 1 });
+    expect(objectives[0].valid - objectives[0].good).toBe(40 * 30);
+    expect(budget!.budget).toMatchObject({
+      badEvents: 1200,
+      allowedEvents: objectives[0].valid / 100,
+      remaining: expect.closeTo(1 - 1200 / (objectives[0].valid / 100), 9),
+    });
+    const series = await row('posting', '24h');
+    expect(series.sparkline.points.every(point => point.observed)).toBe(true);
+  });
+
   it('is at best unknown while a step has never had data', async () => {
     world.source.traffic = ({ appName }) =>
       appName === 'ledger'
