@@ -80,11 +80,11 @@ describe('a backend that is killed again and again', () => {
       },
     );
     child = started;
-    for (const stream of [started.stdout, started.stderr]) {
-      stream?.on('data', chunk => {
-        output = `${output}${chunk}`.slice(-20_000);
-      });
-    }
+    const keep = (chunk: Buffer) => {
+      output = `${output}${chunk}`.slice(-20_000);
+    };
+    started.stdout.on('data', keep);
+    started.stderr.on('data', keep);
     for (;;) {
       if (started.exitCode !== null || started.signalCode !== null) {
         throw new Error(`The backend ended: ${output}`);
@@ -158,28 +158,28 @@ describe('a backend that is killed again and again', () => {
 
   it('shows every push that it acknowledged', async () => {
     const acknowledged = new Map<string, number>();
-    let next = 0;
+    const work = { next: 0, over: false, answered: 0 };
+    const pipeline = async (id: number) => {
+      for (let i = 0; !work.over; i++) {
+        work.next += 1;
+        const revision = work.next;
+        // New services, and changes of known ones.
+        const name = i % 2 ? `known-${id}` : `new-${id}-${revision}`;
+        if (await push(name, revision)) {
+          work.answered += 1;
+          acknowledged.set(name, revision);
+        }
+      }
+    };
     await startBackend();
     for (let round = 1; round <= KILLS; round++) {
-      let over = false;
-      let answered = 0;
-      const pipelines = [0, 1, 2, 3].map(async pipeline => {
-        for (let i = 0; !over; i++) {
-          next += 1;
-          // New services, and changes of known ones.
-          const name = i % 2 ? `known-${pipeline}` : `new-${pipeline}-${next}`;
-          const revision = next;
-          if (await push(name, revision)) {
-            answered += 1;
-            acknowledged.set(name, revision);
-          }
-        }
-      });
+      Object.assign(work, { over: false, answered: 0 });
+      const pipelines = [0, 1, 2, 3].map(pipeline);
       // Killed in the middle of work, at another point in each round.
       const enough = 5 + Math.floor(Math.random() * 40);
-      while (answered < enough) await sleep(5);
+      while (work.answered < enough) await sleep(5);
       await kill();
-      over = true;
+      work.over = true;
       await Promise.all(pipelines);
       await startBackend();
 

