@@ -1,5 +1,4 @@
 import { parseEntityRef } from '@backstage/catalog-model';
-import { ResponseError } from '@backstage/errors';
 import type {
   AlertsResponse,
   BoardResponse,
@@ -23,13 +22,9 @@ import type {
   WorkflowStartResponse,
   WorkflowsResponse,
 } from './api';
+import { send, type Call, type CallerOptions, type CallOptions } from './http';
 
-/** Options of every call. */
-export interface CallOptions {
-  /** Sent as a bearer token; a portal's own `fetch` brings the sign-in by itself. */
-  token?: string;
-  signal?: AbortSignal;
-}
+export type { CallOptions } from './http';
 
 /** Options of calls that read a window. */
 export interface WindowOptions extends CallOptions {
@@ -59,16 +54,6 @@ export interface WorkflowName extends PathName {
   workflow: string;
 }
 
-interface Call {
-  method?: 'GET' | 'POST' | 'DELETE';
-  query?: Record<string, string | string[] | number | undefined>;
-  /** Sent as JSON. */
-  body?: unknown;
-  yaml?: string;
-  /** Default: JSON. */
-  as?: 'text';
-}
-
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 /**
@@ -90,9 +75,7 @@ const DEFAULT_TIMEOUT_MS = 30_000;
  * ```
  */
 export class CriticalPathsClient {
-  readonly #fetchApi: { fetch: typeof fetch };
-  readonly #baseUrl: () => Promise<string>;
-  readonly #timeoutMs: number;
+  readonly #caller: CallerOptions;
 
   constructor(options: {
     fetchApi: { fetch: typeof fetch };
@@ -102,9 +85,11 @@ export class CriticalPathsClient {
     timeoutMs?: number;
   }) {
     const { baseUrl } = options;
-    this.#fetchApi = options.fetchApi;
-    this.#baseUrl = typeof baseUrl === 'string' ? async () => baseUrl : baseUrl;
-    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#caller = {
+      fetchApi: options.fetchApi,
+      baseUrl: typeof baseUrl === 'string' ? async () => baseUrl : baseUrl,
+      timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    };
   }
 
   /** All paths with their four signals over the window. */
@@ -373,66 +358,12 @@ export class CriticalPathsClient {
     );
   }
 
-  async #call<T>(
+  #call<T>(
     segments: string[],
     options: CallOptions,
     call: Call = {},
   ): Promise<T> {
-    const query = new URLSearchParams();
-    for (const [name, value] of Object.entries(call.query ?? {})) {
-      for (const item of [value ?? []].flat()) {
-        query.append(name, String(item));
-      }
-    }
-    const search = query.toString();
-    const path = segments.map(encodeURIComponent).join('/');
-    const headers: Record<string, string> = {};
-    if (options.token) {
-      headers.authorization = `Bearer ${options.token}`;
-    }
-    if (call.yaml !== undefined) {
-      headers['content-type'] = 'application/yaml';
-    } else if (call.body !== undefined) {
-      headers['content-type'] = 'application/json';
-    }
-    const controller = new AbortController();
-    const timer = setTimeout(
-      () =>
-        controller.abort(
-          new DOMException(
-            `Critical paths did not answer within ${this.#timeoutMs} ms`,
-            'TimeoutError',
-          ),
-        ),
-      this.#timeoutMs,
-    );
-    const forward = () => controller.abort(options.signal?.reason);
-    options.signal?.addEventListener('abort', forward);
-    if (options.signal?.aborted) {
-      forward();
-    }
-    try {
-      const response = await this.#fetchApi.fetch(
-        `${await this.#baseUrl()}/${path}${search && `?${search}`}`,
-        {
-          method: call.method ?? 'GET',
-          headers,
-          body:
-            call.yaml ??
-            (call.body === undefined ? undefined : JSON.stringify(call.body)),
-          signal: controller.signal,
-        },
-      );
-      if (!response.ok) {
-        throw await ResponseError.fromResponse(response);
-      }
-      return (await (call.as === 'text'
-        ? response.text()
-        : response.json())) as T;
-    } finally {
-      clearTimeout(timer);
-      options.signal?.removeEventListener('abort', forward);
-    }
+    return send(this.#caller, segments, options, call);
   }
 }
 
