@@ -251,6 +251,20 @@ export async function checkPipeline(
       },
     );
     await report.check(
+      `${label}: the API document is kept, from this commit`,
+      async () => {
+        const { items } = await running.read(
+          'ci-registry',
+          `documents/default/${name}/versions`,
+        );
+        equal(
+          items.map((item: any) => [item.version, item.format, item.commit]),
+          [[1, 'openapi', head]],
+          'its versions',
+        );
+      },
+    );
+    await report.check(
       `${label}: the deployment runs in production, with what it brought`,
       async () => {
         const { items } = await running.read(
