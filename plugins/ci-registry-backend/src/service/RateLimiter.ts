@@ -13,12 +13,14 @@ export class TooManyRequests extends Error {
 }
 
 const MAX_KEYS = 50_000;
+const MINUTE_MS = 60_000;
 
-/** A bucket of calls for each caller: holds a minute's worth, and refills evenly. One per process, not shared among replicas. */
+/** Lets each caller spend a minute's worth of calls at once, and regain them evenly. One per process, not shared among replicas. */
 export class RateLimiter {
   readonly #perMinute: number;
   readonly #now: () => number;
-  readonly #buckets = new Map<string, { tokens: number; at: number }>();
+  /** Milliseconds that a caller has to spend; one call costs a minute divided by the calls in it. */
+  readonly #credits = new Map<string, { ms: number; at: number }>();
 
   constructor(options: {
     perMinute: number;
@@ -32,20 +34,21 @@ export class RateLimiter {
   /** Throws `TooManyRequests` when this caller has used up its calls. */
   take(key: string, who: string): void {
     const now = this.#now();
-    const last = this.#buckets.get(key);
-    const refill = last
-      ? ((now - last.at) * this.#perMinute) / 60_000
-      : this.#perMinute;
-    const tokens = Math.min(this.#perMinute, (last?.tokens ?? 0) + refill);
-    this.#buckets.delete(key);
-    this.#buckets.set(key, { tokens: Math.max(0, tokens - 1), at: now });
-    for (const oldest of this.#buckets.keys()) {
-      if (this.#buckets.size <= MAX_KEYS) break;
-      this.#buckets.delete(oldest);
+    const last = this.#credits.get(key);
+    const credit = last
+      ? Math.min(MINUTE_MS, last.ms + Math.max(0, now - last.at))
+      : MINUTE_MS;
+    const cost = MINUTE_MS / this.#perMinute;
+    const isIn = credit >= cost;
+    // The latest comes last, so that the one that was quiet longest is forgotten first.
+    this.#credits.delete(key);
+    this.#credits.set(key, { ms: isIn ? credit - cost : credit, at: now });
+    for (const oldest of this.#credits.keys()) {
+      if (this.#credits.size <= MAX_KEYS) break;
+      this.#credits.delete(oldest);
     }
-    if (tokens < 1) {
-      this.#buckets.set(key, { tokens, at: now });
-      const retryAfter = Math.ceil(((1 - tokens) * 60) / this.#perMinute);
+    if (!isIn) {
+      const retryAfter = Math.ceil((cost - credit) / 1_000);
       throw new TooManyRequests(
         retryAfter,
         `${who} sent more than ${
