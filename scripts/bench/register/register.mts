@@ -6,12 +6,10 @@
  * BENCH_N services (2,000), BENCH_ROUNDS pairs of stock and Rocket (2), BENCH_KILLS (20), BENCH_PORT, and BENCH_PARTS, a list of `push`
  * (always), `fresh`, `queries`, `rest`, `again`, `scale`, `kills`, `gone` and `outage`; all by default.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parse } from 'yaml';
 import { Failure, say } from '../../lib/console.mts';
-import { ROOT } from '../../lib/paths.mts';
 import { buildPortal } from '../../lib/portalBuild.mts';
 import { BenchPostgres } from '../ledger/postgres.mts';
 import { makeStock } from '../stock/make.mts';
@@ -28,6 +26,7 @@ import {
   printRounds,
   type RegisterFigures,
 } from './figures.mts';
+import { rocketInterval } from './rocket.mts';
 import { multiplyServices } from './scale.mts';
 import { startGitHost } from './services.mts';
 import {
@@ -86,15 +85,6 @@ function wantedParts(): Set<Part> {
       `There are: ${PARTS.join(', ')}.`,
     );
   return new Set(['push', ...(asked as Part[])]);
-}
-
-/** Mean seconds between two looks of Rocket's catalog at an entity: from the interval to one and a half times that. */
-function rocketInterval(): number {
-  const { catalog } = parse(
-    readFileSync(join(ROOT, 'app-config.yaml'), 'utf8'),
-  ) as { catalog: { processingInterval: Record<string, number> } };
-  const { hours = 0, minutes = 0, seconds = 0 } = catalog.processingInterval;
-  return (hours * 3600 + minutes * 60 + seconds) * 1.25;
 }
 
 async function oneRound(

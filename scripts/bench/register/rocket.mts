@@ -40,12 +40,26 @@ export interface Rocket extends Backend {
   start(): Promise<void>;
 }
 
-/** How production uses its database, save where that is. */
-function productionDatabase(): object {
-  const { backend } = parse(
+interface Production {
+  backend: { database: object };
+  catalog: { processingInterval: Record<string, number> };
+}
+
+/** What production sets on top of app-config.yaml. */
+function production(): Production {
+  return parse(
     readFileSync(join(ROOT, 'app-config.production.yaml'), 'utf8'),
-  ) as { backend: { database: object } };
-  return backend.database;
+  ) as Production;
+}
+
+/** Mean seconds between two looks of Rocket's catalog at an entity: from the interval to one and a half times that. */
+export function rocketInterval(): number {
+  const {
+    hours = 0,
+    minutes = 0,
+    seconds = 0,
+  } = production().catalog.processingInterval;
+  return (hours * 3600 + minutes * 60 + seconds) * 1.25;
 }
 
 /** Starts it and waits until it is ready. */
@@ -66,7 +80,7 @@ export async function startRocket(options: RocketOptions): Promise<Rocket> {
           ],
         },
         database: {
-          ...productionDatabase(),
+          ...production().backend.database,
           connection: {
             host: '127.0.0.1',
             port: options.database.port,
@@ -76,7 +90,10 @@ export async function startRocket(options: RocketOptions): Promise<Rocket> {
           },
         },
       },
-      catalog: { locations: [{ type: 'file', target: options.entities }] },
+      catalog: {
+        processingInterval: production().catalog.processingInterval,
+        locations: [{ type: 'file', target: options.entities }],
+      },
     }),
     { mode: 0o600 },
   );
