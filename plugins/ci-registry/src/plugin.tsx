@@ -70,7 +70,6 @@ const componentDelivery = EntityContentBlueprint.make({
   params: {
     path: '/delivery',
     title: 'Delivery',
-    group: 'deployment',
     icon: <RiRocket2Line />,
     filter: { kind: 'component' },
     loader: () =>
@@ -85,7 +84,6 @@ const systemDelivery = EntityContentBlueprint.make({
   params: {
     path: '/delivery',
     title: 'Delivery',
-    group: 'deployment',
     icon: <RiRocket2Line />,
     filter: { kind: 'system' },
     loader: () =>
@@ -100,7 +98,6 @@ const history = EntityContentBlueprint.make({
   params: {
     path: '/history',
     title: 'History',
-    group: 'development',
     icon: <RiHistoryLine />,
     filter: PUSHED,
     loader: () =>
@@ -115,7 +112,6 @@ const apiVersions = EntityContentBlueprint.make({
   params: {
     path: '/versions',
     title: 'Versions',
-    group: 'documentation',
     icon: <RiGitCommitLine />,
     filter: { kind: 'api' },
     loader: () =>
@@ -128,7 +124,7 @@ const apiVersions = EntityContentBlueprint.make({
 const freshness = EntityCardBlueprint.make({
   name: 'freshness',
   params: {
-    type: 'content',
+    type: 'info',
     filter: PUSHED,
     loader: () =>
       import('./components/entity/FreshnessCard').then(m => (

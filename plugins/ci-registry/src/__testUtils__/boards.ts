@@ -1,10 +1,11 @@
-import type {
-  DoraMetrics,
-  DoraResponse,
-  DoraRow,
-  Freshness,
-  FreshnessPage,
-  FreshnessState,
+import {
+  isoWeek,
+  type DoraMetrics,
+  type DoraResponse,
+  type DoraRow,
+  type Freshness,
+  type FreshnessPage,
+  type FreshnessState,
 } from '@rocket/plugin-ci-registry-common';
 import { COMPONENT, REPOSITORY, sha, type Moment } from './fixtures';
 
@@ -24,6 +25,9 @@ export function makeMetrics(part: {
     value: value ?? null,
     samples: of,
     minimumSamples: 5,
+    ...(of < 5
+      ? { note: `${of} in the window; a figure takes at least 5` }
+      : {}),
   });
   return {
     deploymentFrequency: figure(part.perDay),
@@ -35,7 +39,7 @@ export function makeMetrics(part: {
 
 function weeks({ now }: Moment, medians: (number | null)[]) {
   return medians.map((median, index) => ({
-    week: new Date(now - (medians.length - index) * 7 * DAY).toISOString(),
+    week: isoWeek(now - (medians.length - 1 - index) * 7 * DAY),
     median,
     samples: median === null ? 0 : 6,
   }));

@@ -89,6 +89,18 @@ export function samplesText(metric: Metric, figure: DoraFigure): string {
   return `${figure.samples} ${figure.samples === 1 ? one : many}`;
 }
 
+/** Monday 00:00 UTC of an ISO 8601 week such as `2026-W47`, in milliseconds since 1970; NaN for other texts. */
+export function startOfWeek(week: string): number {
+  const [, year, number] = /^(\d{4})-W(\d{2})$/.exec(week) ?? [];
+  if (!number) {
+    return NaN;
+  }
+  // The 4th of January is always in the first week; days count from Monday.
+  const fourth = Date.UTC(Number(year), 0, 4);
+  const weekday = (new Date(fourth).getUTCDay() + 6) % 7;
+  return fourth + ((Number(number) - 1) * 7 - weekday) * 86_400_000;
+}
+
 /** A figure held against the one of the window before; undefined when either is missing. */
 export function compareFigures(
   metric: Metric,

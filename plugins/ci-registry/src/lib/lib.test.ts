@@ -1,3 +1,4 @@
+import { isoWeek, weekStart } from '@rocket/plugin-ci-registry-common';
 import fc from 'fast-check';
 import { makeDora, makeMetrics } from '../__testUtils__/boards';
 import { behindText, byEnvironment, coverageText, percentText } from './builds';
@@ -8,6 +9,7 @@ import {
   formatFrequency,
   samplesText,
   sortDora,
+  startOfWeek,
 } from './dora';
 import { diffLines, readablePath, sideBySide } from './lineDiff';
 import { commitHref, safeHref, shortDigest } from './links';
@@ -78,6 +80,26 @@ describe('DORA figures', () => {
     expect(
       compareFigures('timeToRecover', now.timeToRecover, before.timeToRecover),
     ).toBeUndefined();
+  });
+
+  it('have weeks that begin when those of the registry do', () => {
+    expect(new Date(startOfWeek('2026-W47')).toISOString()).toBe(
+      '2026-11-16T00:00:00.000Z',
+    );
+    expect(startOfWeek('2026-11-16')).toBeNaN();
+    fc.assert(
+      fc.property(
+        fc.date({
+          min: new Date('1990-01-01'),
+          max: new Date('2060-01-01'),
+          noInvalidDate: true,
+        }),
+        date =>
+          expect(startOfWeek(isoWeek(date.getTime()))).toBe(
+            weekStart(date.getTime()),
+          ),
+      ),
+    );
   });
 
   it('tell on how much they stand', () => {

@@ -75,12 +75,16 @@ function States(props: {
 
 /** What runs without an entry has no page in the catalog. */
 function Name({ item }: { item: Freshness }) {
-  return item.state === 'running-unregistered' ? (
-    <span className={tableStyles.title}>
-      {parseEntityRef(item.entityRef).name}
-    </span>
-  ) : (
-    <EntityName entityRef={item.entityRef} className={tableStyles.title} />
+  const { kind, name } = parseEntityRef(item.entityRef);
+  return (
+    <div>
+      {item.state === 'running-unregistered' ? (
+        <span className={tableStyles.title}>{name}</span>
+      ) : (
+        <EntityName entityRef={item.entityRef} className={tableStyles.title} />
+      )}{' '}
+      <span className={tableStyles.sub}>{kind}</span>
+    </div>
   );
 }
 

@@ -10,7 +10,9 @@ import {
 } from '../../__testUtils__/render';
 
 const rowOf = async (name: string) =>
-  (await screen.findByRole('rowheader', { name })).closest('tr')!;
+  (
+    await screen.findByRole('rowheader', { name: new RegExp(`^${name}\\b`) })
+  ).closest('tr')!;
 
 describe('the board of DORA metrics', () => {
   it('shows figures with samples, the window before and the goal', async () => {
@@ -166,7 +168,7 @@ describe('the list of freshness', () => {
     expect(address()).toBe('/delivery?view=freshness&owner=mine&state=stale');
     await waitFor(() =>
       expect(
-        screen.queryByRole('rowheader', { name: 'old-ledger' }),
+        screen.queryByRole('rowheader', { name: /^old-ledger/ }),
       ).toBeNull(),
     );
     expect(await rowOf('statements')).toBeVisible();

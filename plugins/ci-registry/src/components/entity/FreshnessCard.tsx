@@ -94,7 +94,7 @@ function FreshnessSummary() {
   const freshness = reading.data?.items.find(item => item.entityRef === ref);
   return (
     <EntityInfoCard
-      title="Truth of this entry"
+      title="Freshness"
       footerActions={
         href && freshness && freshness.state !== 'unmanaged' ? (
           <Link href={`${href}/history`} standalone>

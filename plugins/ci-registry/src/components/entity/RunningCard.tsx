@@ -96,8 +96,8 @@ function Difference({ running }: { running: RunningVersion }) {
       {coverage && <div>{coverage}</div>}
       {digests.map(({ name, before, after }) => (
         <div key={name}>
-          {name}: {before ? <Digest digest={before} /> : 'not there'} →{' '}
-          {after ? <Digest digest={after} /> : 'no longer there'}
+          {name}: {before ? <Digest digest={before} /> : 'not reported'} →{' '}
+          {after ? <Digest digest={after} /> : 'not reported'}
         </div>
       ))}
     </>

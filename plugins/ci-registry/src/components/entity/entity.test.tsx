@@ -216,7 +216,7 @@ describe('the card on the overview', () => {
   it('tells whether the entry can be trusted and what changed it', async () => {
     renderEntityTab(component, '');
     const card = (
-      await screen.findByRole('heading', { name: 'Truth of this entry' })
+      await screen.findByRole('heading', { name: 'Freshness' })
     ).closest('.bui-Card') as HTMLElement;
     expect(await within(card).findByText('Fresh')).toBeVisible();
     expect(card).toHaveTextContent('Freshness: Fresh');

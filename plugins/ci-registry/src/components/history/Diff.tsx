@@ -102,6 +102,7 @@ function Stacked({ rows }: { rows: DiffRow[] }) {
   );
 }
 
+/** One side of what was added or removed would be empty, so only a replaced value has two. */
 function Field({ change, wide }: { change: FieldChange; wide: boolean }) {
   const rows = useMemo(
     () =>
@@ -115,7 +116,11 @@ function Field({ change, wide }: { change: FieldChange; wide: boolean }) {
         {path}
         <span className={styles.op}>{OPERATIONS[change.op]}</span>
       </div>
-      {wide ? <Wide rows={rows} path={path} /> : <Stacked rows={rows} />}
+      {wide && change.op === 'replace' ? (
+        <Wide rows={rows} path={path} />
+      ) : (
+        <Stacked rows={rows} />
+      )}
     </li>
   );
 }

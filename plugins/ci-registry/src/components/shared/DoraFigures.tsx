@@ -19,6 +19,7 @@ import {
   METRIC_NAMES,
   METRICS,
   samplesText,
+  startOfWeek,
   type Metric,
 } from '../../lib/dora';
 import styles from './DoraFigures.module.css';
@@ -76,7 +77,7 @@ function LeadTimeTrend({ row, goal }: { row: DoraRow; goal: number }) {
   const points = useMemo(
     () =>
       row.leadTimeByWeek.map(({ week, median }) => ({
-        time: Date.parse(week),
+        time: startOfWeek(week),
         observed: true,
         value: median,
       })),
@@ -86,7 +87,7 @@ function LeadTimeTrend({ row, goal }: { row: DoraRow; goal: number }) {
     () => ({ value: goal, label: `Goal ${formatSpan(goal).text}` }),
     [goal],
   );
-  if (points.length < 2) {
+  if (!points.some(point => point.value !== null)) {
     return null;
   }
   return (
@@ -118,6 +119,9 @@ export function DoraFigureView(props: DoraFigureViewProps) {
   const { metric, row, goal, size = 'small' } = props;
   const figure = row.metrics[metric];
   const { p95 } = row.metrics.leadTime;
+  // That there are too few is said by their number already.
+  const isScarce =
+    figure.value === null && figure.samples < figure.minimumSamples;
   return (
     <div className={`${paletteClass} ${styles.figure}`}>
       {figure.value === null ? (
@@ -140,7 +144,9 @@ export function DoraFigureView(props: DoraFigureViewProps) {
       )}
       <Change metric={metric} row={row} />
       <span className={styles.sub}>{samplesText(metric, figure)}</span>
-      {figure.note && <span className={styles.sub}>{figure.note}</span>}
+      {figure.note && !isScarce && (
+        <span className={styles.sub}>{figure.note}</span>
+      )}
       {metric === 'leadTime' && <LeadTimeTrend row={row} goal={goal} />}
     </div>
   );
