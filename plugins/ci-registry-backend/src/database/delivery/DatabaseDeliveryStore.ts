@@ -1,6 +1,7 @@
 import type { Build, Deployment } from '@rocket/plugin-ci-registry-common';
 import type { Knex } from 'knex';
-import { chunk, repeating } from '../rows';
+import { chunk } from '../rows';
+import { DatabaseDeliveryOutbox } from './DatabaseDeliveryOutbox';
 import {
   commitKey,
   type DeliveryStore,
@@ -17,7 +18,6 @@ import {
   toIso,
   type BuildRow,
   type DeploymentRow,
-  type OutboxRow,
 } from './rows';
 
 /** Live deployments per component and environment that say what runs and what ran before. */
@@ -26,9 +26,11 @@ const RECENT = 20;
 /** {@link DeliveryStore} on SQLite and PostgreSQL; the migrations make its tables. */
 export class DatabaseDeliveryStore implements DeliveryStore {
   readonly #db: Knex;
+  readonly #outbox: DatabaseDeliveryOutbox;
 
   constructor(db: Knex) {
     this.#db = db;
+    this.#outbox = new DatabaseDeliveryOutbox(db);
   }
 
   async getBuild(id: string): Promise<Build | undefined> {
@@ -177,7 +179,8 @@ export class DatabaseDeliveryStore implements DeliveryStore {
   ): Promise<Map<string, string>> {
     const stamps = new Map<string, string>();
     for (const part of chunk(components)) {
-      const [deployments, contents] = await Promise.all([
+      type Stamp = { component: string; n: number | string; last: unknown };
+      const [deployments, contents] = (await Promise.all([
         this.#db('deployments')
           .whereIn('component', part)
           .andWhere({ environment })
@@ -192,7 +195,7 @@ export class DatabaseDeliveryStore implements DeliveryStore {
           .select('component')
           .count({ n: '*' })
           .max({ last: 'reported_at' }),
-      ]);
+      ])) as unknown as Stamp[][];
       for (const { component, n, last } of [...deployments, ...contents]) {
         stamps.set(component, `${stamps.get(component) ?? ''} ${n}:${last}`);
       }
@@ -279,61 +282,23 @@ export class DatabaseDeliveryStore implements DeliveryStore {
     return new Map(rows.map(row => [row.component, Number(row.last)]));
   }
 
-  async claimPending(options: {
+  claimPending(options: {
     limit: number;
     now: number;
     leaseMs: number;
   }): Promise<PendingDeployment[]> {
-    const { limit, now, leaseMs } = options;
-    const claimed = await repeating(this.#db, async tx => {
-      const due = tx<OutboxRow>('delivery_outbox')
-        .where('next_attempt_at', '<=', now)
-        .orderBy(['next_attempt_at', 'component', 'id'])
-        .limit(limit)
-        .forUpdate();
-      const rows: OutboxRow[] = await (this.#db.client.config.client === 'pg'
-        ? due.skipLocked()
-        : due);
-      for (const { component, id } of rows) {
-        await tx<OutboxRow>('delivery_outbox')
-          .where({ component, id })
-          .update({ next_attempt_at: now + leaseMs });
-      }
-      return rows;
-    });
-    const pending: PendingDeployment[] = [];
-    for (const { component, id, revision, attempts } of claimed) {
-      const row = await this.#db<DeploymentRow>('deployments')
-        .where({ component, id })
-        .first();
-      if (row) {
-        pending.push({ deployment: toDeployment(row), revision, attempts });
-      } else {
-        await this.#db('delivery_outbox').where({ component, id }).delete();
-      }
-    }
-    return pending;
+    return this.#outbox.claim(options);
   }
 
-  async settlePending(pending: PendingDeployment): Promise<void> {
-    const { component, id } = pending.deployment;
-    await this.#db('delivery_outbox')
-      .where({ component, id, revision: pending.revision })
-      .delete();
+  settlePending(pending: PendingDeployment): Promise<void> {
+    return this.#outbox.settle(pending);
   }
 
-  async postponePending(
+  postponePending(
     pending: PendingDeployment,
     failure: { nextAttemptAt: number; error: string },
   ): Promise<void> {
-    const { component, id } = pending.deployment;
-    await this.#db<OutboxRow>('delivery_outbox')
-      .where({ component, id, revision: pending.revision })
-      .update({
-        attempts: pending.attempts + 1,
-        next_attempt_at: failure.nextAttemptAt,
-        last_error: failure.error.slice(0, 1000),
-      });
+    return this.#outbox.postpone(pending, failure);
   }
 
   async prune(before: number): Promise<number> {

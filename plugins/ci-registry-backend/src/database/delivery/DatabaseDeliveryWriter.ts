@@ -13,17 +13,15 @@ import type {
   PushCheckContext,
   PushContext,
 } from '../PushPart';
+import { checkOrder, checkReports } from './checkReports';
 import { mergeReport, valuesOf, type Fields } from './fields';
 import {
   buildIdOf,
-  toIso,
   type BuildRow,
   type DeploymentRow,
   type OutboxRow,
 } from './rows';
 
-/** Clocks of build machines run ahead a little; more than this is a mistake. */
-const MAX_AHEAD_MS = 5 * 60_000;
 /** Commits that one head is known to contain, at most. */
 const MAX_CONTENTS = 1000;
 
@@ -45,65 +43,10 @@ export class DatabaseDeliveryWriter implements DeliveryWriter {
   }
 
   async check(
-    { builds, deployments }: DeliveryReports,
+    reports: DeliveryReports,
     { now }: PushCheckContext,
   ): Promise<PushProblem[]> {
-    const problems: PushProblem[] = [];
-    const wrong = (field: string, message: string) =>
-      problems.push({ field, message, severity: 'error' });
-    const seen = new Set<string>();
-    const once = (field: string, key: string, message: string) => {
-      if (seen.has(key)) wrong(field, message);
-      seen.add(key);
-    };
-    const times = (at: string, report: BuildReport | DeploymentReport) => {
-      if (!report.component.startsWith('component:')) {
-        wrong(`${at}.component`, 'must be of kind component');
-      }
-      for (const name of ['startedAt', 'finishedAt'] as const) {
-        const value = report[name];
-        if (value !== undefined && Date.parse(value) > now + MAX_AHEAD_MS) {
-          wrong(
-            `${at}.${name}`,
-            `${value} is ahead of this server's clock (${toIso(
-              now,
-            )}); set the clock of the pipeline's machine`,
-          );
-        }
-      }
-      report.commits?.forEach((commit, index) => {
-        if (Date.parse(commit.time) > now + MAX_AHEAD_MS) {
-          problems.push({
-            field: `${at}.commits.${index}.time`,
-            message: `${commit.time} is ahead of this server's clock; its lead time counts as 0`,
-            severity: 'warning',
-          });
-        }
-      });
-    };
-    builds.forEach((build, index) => {
-      times(`builds.${index}`, build);
-      once(
-        `builds.${index}.component`,
-        build.component,
-        `${build.component} is given twice; a push holds one build per component`,
-      );
-    });
-    deployments.forEach((deployment, index) => {
-      times(`deployments.${index}`, deployment);
-      once(
-        `deployments.${index}.id`,
-        `${deployment.component} ${deployment.id}`,
-        `${deployment.id} of ${deployment.component} is given twice`,
-      );
-      if (deployment.remediates?.includes(deployment.id)) {
-        wrong(
-          `deployments.${index}.remediates`,
-          'a deployment cannot make itself good; leave out its own id',
-        );
-      }
-    });
-    return problems;
+    return checkReports(reports, now);
   }
 
   async write(
@@ -368,22 +311,5 @@ export class DatabaseDeliveryWriter implements DeliveryWriter {
       })
       .onConflict(['component', 'head'])
       .merge(['commits', 'reported_at']);
-  }
-}
-
-/** Each report is in order; what several of them say together may not be. */
-function checkOrder(
-  at: string,
-  values: { startedAt?: unknown; finishedAt?: unknown },
-): void {
-  const { startedAt, finishedAt } = values;
-  if (
-    startedAt !== undefined &&
-    finishedAt !== undefined &&
-    Date.parse(String(startedAt)) > Date.parse(String(finishedAt))
-  ) {
-    throw new InputError(
-      `${at}.finishedAt: ${finishedAt} is before the start that was reported, ${startedAt}`,
-    );
   }
 }

@@ -20,6 +20,7 @@ import {
   lifeOf,
   type Rules,
 } from './judge';
+import { Names } from './Names';
 import { nextRow } from './notices';
 import type { FreshnessSettings } from './settings';
 
@@ -34,45 +35,6 @@ const UNMANAGED_FIELDS = [
   'metadata.annotations',
   'spec.owner',
 ];
-
-/** Which entities an observation is about. */
-class Names {
-  readonly #refs = new Set<string>();
-  readonly #byName = new Map<string, string[]>();
-  readonly #byAnnotation = new Map<string, string[]>();
-
-  constructor(readonly annotations: ReadonlyMap<string, string | undefined>) {}
-
-  add(entityRef: string, entity: Entity): void {
-    if (entity.kind.toLocaleLowerCase('en-US') !== 'component') {
-      return;
-    }
-    this.#refs.add(entityRef);
-    put(this.#byName, entity.metadata.name, entityRef);
-    for (const annotation of new Set(this.annotations.values())) {
-      const name = annotation && entity.metadata.annotations?.[annotation];
-      if (name) put(this.#byAnnotation, `${annotation} ${name}`, entityRef);
-    }
-  }
-
-  of({ provider, name, entityRef }: Observation): string[] {
-    if (entityRef) {
-      return this.#refs.has(entityRef) ? [entityRef] : [];
-    }
-    const annotation = this.annotations.get(provider);
-    const lower = (text: string) => text.toLocaleLowerCase('en-US');
-    return (
-      (annotation && this.#byAnnotation.get(lower(`${annotation} ${name}`))) ||
-      this.#byName.get(lower(name)) ||
-      []
-    );
-  }
-}
-
-function put(map: Map<string, string[]>, key: string, value: string): void {
-  const lower = key.toLocaleLowerCase('en-US');
-  map.set(lower, [...(map.get(lower) ?? []), value]);
-}
 
 /** Holds what was registered against the catalog and against what runs. It asks no Git host. */
 export class FreshnessService {
