@@ -4,6 +4,7 @@
  */
 import path from 'node:path';
 import { Issuer } from './issuer';
+import { brokerAway } from './outage';
 import { RabbitMq } from './rabbitmq';
 import { equal, type Report } from './report';
 import { conformance, RunningService } from './running';
@@ -54,6 +55,17 @@ export async function runPair(
       TOKEN_WITHOUT_SCOPE: issuer.token('nobody', []),
       ...(broker && { RELAY: 'broker' }),
     };
+    const connected = broker;
+    if (connected)
+      await report.check(
+        'both services: work on while RabbitMQ is away, and nothing is lost or told twice',
+        () =>
+          brokerAway(
+            { transaction: transaction.url, authorization: authorization.url },
+            tokens.TOKEN,
+            connected,
+          ),
+      );
     // The ledger first: its run needs the other one, and each run ends its own service.
     for (const [kind, service, more] of [
       [

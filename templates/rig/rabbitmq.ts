@@ -12,23 +12,17 @@ const PROGRAMS = '/usr/lib/rabbitmq/bin';
 
 export class RabbitMq {
   readonly url: string;
-  readonly #child: ChildProcess;
   readonly #folder: string;
+  readonly #port: number;
   readonly #env: NodeJS.ProcessEnv;
+  #child: ChildProcess | undefined;
   #log = '';
 
   private constructor(folder: string, port: number, env: NodeJS.ProcessEnv) {
     this.#folder = folder;
+    this.#port = port;
     this.#env = env;
     this.url = `amqp://guest:guest@127.0.0.1:${port}`;
-    this.#child = spawn(path.join(PROGRAMS, 'rabbitmq-server'), {
-      env,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    for (const stream of [this.#child.stdout!, this.#child.stderr!])
-      stream.on('data', chunk => {
-        this.#log = (this.#log + chunk).slice(-5_000);
-      });
   }
 
   /** Why there is none on this machine; undefined when there is one. */
@@ -65,12 +59,36 @@ export class RabbitMq {
       ERL_EPMD_ADDRESS: '127.0.0.1',
     });
     try {
-      await broker.#untilOpen(port);
+      await broker.resume();
     } catch (error) {
       await broker.stop();
       throw error;
     }
     return broker;
+  }
+
+  /** Starts it, with the data that it had when it was ended. Resolves when it takes connections. */
+  async resume(): Promise<void> {
+    this.#child = spawn(path.join(PROGRAMS, 'rabbitmq-server'), {
+      env: this.#env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.#child.stdout!, this.#child.stderr!])
+      stream.on('data', chunk => {
+        this.#log = (this.#log + chunk).slice(-5_000);
+      });
+    await this.#untilOpen(this.#port);
+  }
+
+  /** Ends it; its data stays. */
+  async pause(): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise(resolve => child.once('close', resolve));
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), 30_000);
+    await ended;
+    clearTimeout(timer);
   }
 
   async #untilOpen(port: number): Promise<void> {
@@ -87,7 +105,7 @@ export class RabbitMq {
       });
       if (open) return;
       assert(
-        this.#child.exitCode === null && Date.now() < end,
+        this.#child?.exitCode === null && Date.now() < end,
         `RabbitMQ does not start\n${this.#log}`,
       );
       await new Promise(resolve => setTimeout(resolve, 200));
@@ -95,13 +113,7 @@ export class RabbitMq {
   }
 
   async stop(): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const ended = new Promise(resolve => this.#child.once('close', resolve));
-      this.#child.kill('SIGTERM');
-      const timer = setTimeout(() => this.#child.kill('SIGKILL'), 30_000);
-      await ended;
-      clearTimeout(timer);
-    }
+    await this.pause();
     spawnSync('epmd', ['-kill'], { env: this.#env });
     rmSync(this.#folder, { recursive: true, force: true });
   }

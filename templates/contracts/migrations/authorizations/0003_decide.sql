@@ -311,7 +311,14 @@ BEGIN
     END IF;
   END LOOP;
 
-  INSERT INTO "authorization" SELECT u.* FROM unnest(decided) u;
+  -- Columns by name, here and wherever a row is written: a migration may add some while this version still runs.
+  INSERT INTO "authorization" (id, network_ref, fingerprint, kind, card_token, card_id, spend_account_id, amount, currency, merchant,
+                             channel, decision, reason_code, detail, rule, trace, rule_set_id, rule_version, risk_score, risk_source,
+                             over_percent, over_up_to, overdrawn, metadata, client_id, created_at, expires_at)
+  SELECT u.id, u.network_ref, u.fingerprint, u.kind, u.card_token, u.card_id, u.spend_account_id, u.amount, u.currency, u.merchant,
+         u.channel, u.decision, u.reason_code, u.detail, u.rule, u.trace, u.rule_set_id, u.rule_version, u.risk_score, u.risk_source,
+         u.over_percent, u.over_up_to, u.overdrawn, u.metadata, u.client_id, u.created_at, u.expires_at
+    FROM unnest(decided) u;
   INSERT INTO auth_event (auth_id, seq, id, kind, amount, reason_code, detail, rule, trace, overdrawn, client_id, key, fingerprint,
                           created_at, status, authorized, captured, reversed, released, held)
   SELECT u.id, 1, u.id, CASE WHEN u.decision = 'DECLINED' THEN 'DECLINED' WHEN u.kind = 'advice' THEN 'ADVICE' ELSE 'AUTHORIZED' END,

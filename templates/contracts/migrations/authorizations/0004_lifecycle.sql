@@ -59,7 +59,10 @@ BEGIN
   account.held := account.held + e.held - s.held;
   account.unposted := account.unposted + e.captured - s.captured;
   e.overdrawn := account.balance + account.credit_limit - account.held - account.unposted < 0;
-  INSERT INTO auth_event SELECT e.*;
+  INSERT INTO auth_event (auth_id, seq, id, kind, amount, reason_code, detail, rule, trace, final, overdrawn, reference, client_id, key,
+                          fingerprint, created_at, status, authorized, captured, reversed, released, held)
+  VALUES (e.auth_id, e.seq, e.id, e.kind, e.amount, e.reason_code, e.detail, e.rule, e.trace, e.final, e.overdrawn, e.reference,
+          e.client_id, e.key, e.fingerprint, e.created_at, e.status, e.authorized, e.captured, e.reversed, e.released, e.held);
   UPDATE auth_state x SET authorized = e.authorized, captured = e.captured, reversed = e.reversed, released = e.released,
          held = e.held, expired = s.expired OR p_kind = 'EXPIRED', status = e.status, version = e.seq
    WHERE x.auth_id = a.id;

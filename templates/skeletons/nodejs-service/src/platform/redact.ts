@@ -51,7 +51,8 @@ export function passesLuhn(digits: string): boolean {
 }
 
 // First digits 2 to 6: the ranges of payment cards. UUIDs and timestamps in milliseconds begin otherwise or are no such run.
-const RUN = /(?<!\d)[2-6]\d{12,18}(?!\d)/g;
+// The fraction of a JSON number stays: a text in its place would be no JSON.
+const RUN = /(?<![:[,]-?\d{1,19}\.)(?<!\d)[2-6]\d{12,18}(?!\d)/g;
 const GROUPS = /(?<![\w-])[2-6]\d{3}([ -])(?:\d{4}\1\d{4}\1\d{1,7}|\d{6}\1\d{4,5})(?![\w-])/g;
 const NUMBER = /(?<=[:[,])[2-6]\d{12,18}(?=[,\]}])/g;
 // ISO/IEC 7813: track 1 as %B…^…?, track 2 as ;…=…?

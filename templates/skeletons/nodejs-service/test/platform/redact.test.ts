@@ -42,6 +42,20 @@ describe('card numbers', () => {
     expect([...'0123456789'].filter(digit => passesLuhn(`7992739871${digit}`))).toEqual(['3']);
   });
 
+  it('is not looked for behind the point of a number: the line stays JSON', () => {
+    for (const value of [0.4111111111111111, -12.4111111111111111e-1, 0.5555555555554444, [1.4111111111111111, 2]]) {
+      expect(JSON.parse(logged({ value }, 'x'))).toMatchObject({ value });
+    }
+    const number = fc.double({ noNaN: true, noDefaultInfinity: true });
+    fc.assert(
+      fc.property(number, value => {
+        const line = scrubLine(JSON.stringify({ value }));
+        expect(() => JSON.parse(line) as unknown).not.toThrow();
+      }),
+    );
+    expect(logged('of v1.4111111111111111')).toContain('v1.[card number]');
+  });
+
   it('is found in any text, and every other digit run stays', () => {
     const body = fc
       .tuple(fc.constantFrom('2', '3', '4', '5', '6'), fc.integer({ min: 11, max: 17 }))

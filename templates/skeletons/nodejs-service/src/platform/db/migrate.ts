@@ -10,6 +10,12 @@ export const MIGRATIONS_FOLDER = join(dirname(fileURLToPath(import.meta.url)), '
 /** Chosen at random, the same in every release: two migrators of one database take turns. */
 const LOCK = 0x526f636b6574;
 
+/** Milliseconds that a migration waits for one lock, and how often it tries. */
+const LOCK_TIMEOUT = 400;
+const ATTEMPTS = 200;
+const LOCK_NOT_AVAILABLE = '55P03';
+const DEADLOCK_DETECTED = '40P01';
+
 export type MigrationOptions = {
   /** The role that owns the schema. */
   url: string;
@@ -22,7 +28,7 @@ export type MigrationOptions = {
 
 /**
  * Applies the SQL files of the folder that are not applied yet, in the order of their names, each in a transaction of its
- * own. A file that was changed after it was applied is an error. Returns the names that were applied now.
+ * own; what runs meanwhile goes first. A file that was changed after it was applied is an error. Returns the names that were applied now.
  */
 export async function migrate(options: MigrationOptions): Promise<string[]> {
   const { url, applicationRole, grants, folder = MIGRATIONS_FOLDER, log = () => {} } = options;
@@ -53,10 +59,14 @@ export async function migrate(options: MigrationOptions): Promise<string[]> {
           `Migration ${name} was changed after it was applied. Put it back and write a new file instead.`,
         );
       }
-      await transaction(client, async () => {
-        await client.query(sql);
-        await client.query('INSERT INTO schema_migration (name, checksum) VALUES ($1, $2)', [name, checksum]);
-      });
+      await yielding(name, log, () =>
+        transaction(client, async () => {
+          // Below deadlock_timeout (1 s): who waits crosswise with this transaction is never the one that is ended.
+          await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT}`);
+          await client.query(sql);
+          await client.query('INSERT INTO schema_migration (name, checksum) VALUES ($1, $2)', [name, checksum]);
+        }),
+      );
       applied.push(name);
       log(`applied ${name}`);
     }
@@ -64,6 +74,24 @@ export async function migrate(options: MigrationOptions): Promise<string[]> {
     return applied;
   } finally {
     await client.end();
+  }
+}
+
+/**
+ * A change of a table waits for all who use it, and all who come later wait behind it. So it gives way after a moment and tries again,
+ * and the service that runs goes on. Gives up after a few minutes.
+ */
+async function yielding(name: string, log: (message: string) => void, work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (attempt === ATTEMPTS || (code !== LOCK_NOT_AVAILABLE && code !== DEADLOCK_DETECTED)) throw error;
+      if (attempt % 10 === 1) log(`${name} waits for locks of others (attempt ${attempt})`);
+      // Not in step with a load that comes in rounds.
+      await new Promise(resolve => setTimeout(resolve, 50 + Math.random() * Math.min(1_000, 50 * attempt)));
+    }
   }
 }
 

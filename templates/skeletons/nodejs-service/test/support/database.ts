@@ -22,7 +22,7 @@ async function connect(url: string): Promise<pg.Client> {
 }
 
 export async function ownDatabase(purpose: string): Promise<OwnDatabase> {
-  const name = `ledger_${purpose}_${process.pid}_${Date.now().toString(36)}`;
+  const name = `${definition.kind}_${purpose}_${process.pid}_${Date.now().toString(36)}`;
   const adminUrl = process.env.SERVICE_ADMIN_URL!;
   const urls = await createDatabase(adminUrl, name);
   await migrate({ url: urls.migrationUrl, applicationRole: roleOf(urls.url), grants: definition.grants });
