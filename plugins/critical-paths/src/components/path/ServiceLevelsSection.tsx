@@ -102,7 +102,9 @@ function Level({ level }: { level: ServiceLevelComparison }) {
       </th>
       <td>
         <span className={styles.number}>{level.target} %</span>
-        <span className={table.sub}>over {level.windowDays} d</span>
+        <span className={`${table.sub} ${styles.number}`}>
+          over {level.windowDays} d
+        </span>
       </td>
       <td>
         <Counted counts={level.theirs} />
@@ -150,8 +152,11 @@ export function ServiceLevelsSection({ path }: { path: PathDetail }) {
       {rows.length > 0 && (
         <>
           <Text as="p" variant="body-small" color="secondary">
-            {compared - differing} of {compared} that can be compared agree: at
-            most 0.1 points and 5 % of the requests apart over the same hours.
+            {compared === 0
+              ? 'None of them can be compared yet; each says why.'
+              : `${
+                  compared - differing
+                } of ${compared} that can be compared agree: at most 0.1 points and 5 % of the requests apart over the same hours.`}
           </Text>
           <ScrollRegion
             label="Service levels at the source"

@@ -1,5 +1,6 @@
 import { screen, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
+import { makeServiceLevels } from '../../__testUtils__/fixtures';
 import {
   httpError,
   mockApi,
@@ -99,6 +100,20 @@ describe('service levels at the source', () => {
     expect(
       within(agreeing).getByText('SELECT sum(good) FROM ServiceLevel'),
     ).toBeVisible();
+  });
+
+  it('does not speak of agreement where nothing can be compared', async () => {
+    const api = mockApi();
+    api.getServiceLevelsOfPath.mockResolvedValue({
+      generatedAt: '',
+      rows: makeServiceLevels().slice(2),
+    });
+    renderPlugin(PAGE, { api });
+    const levels = await section('Service levels at the source');
+    expect(
+      await within(levels).findByText(/None of them can be compared yet/),
+    ).toBeVisible();
+    expect(levels).not.toHaveTextContent(/agree/);
   });
 
   it('says so when there are none', async () => {
