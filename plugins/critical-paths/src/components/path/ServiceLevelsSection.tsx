@@ -112,10 +112,10 @@ function Level({ level }: { level: ServiceLevelComparison }) {
       <td>
         <Counted counts={level.ours} />
       </td>
-      <td>
+      <td className={styles.sentences}>
         <Agreement level={level} />
       </td>
-      <td>
+      <td className={styles.sentences}>
         <span className={table.sub}>
           {formatTimestamp(level.from)} to {formatTimestamp(level.to)}, read at{' '}
           {formatTimestamp(level.readAt)}
