@@ -152,6 +152,9 @@ export class DatabaseFreshnessStore implements FreshnessStore {
   }
 
   async save(rows: StoredFreshness[], deleted: string[]): Promise<void> {
+    if (rows.length + deleted.length === 0) {
+      return;
+    }
     await this.#db.transaction(async tx => {
       for (const part of chunk(deleted)) {
         await tx('freshness').whereIn('entity_ref', part).delete();

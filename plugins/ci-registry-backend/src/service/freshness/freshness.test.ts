@@ -155,7 +155,7 @@ async function setUp(id: TestDatabaseId) {
 
 describe.each(databases.eachSupportedId())('freshness on %s', id => {
   it('tells fresh, stale and gone by the last push, with the commit that changed it', async () => {
-    const { refresh, stateOf, world } = await setUp(id);
+    const { refresh, stateOf, store, world } = await setUp(id);
     world.entities = [
       pushed('young', HOUR),
       pushed('old', 31 * DAY),
@@ -165,7 +165,7 @@ describe.each(databases.eachSupportedId())('freshness on %s', id => {
     expect(await stateOf('young')).toEqual({
       entityRef: 'component:default/young',
       state: 'fresh',
-      reason: 'A pipeline of acme/young confirmed it 60 minutes ago.',
+      reason: 'A pipeline of acme/young confirmed it within the last 30 days.',
       owner: 'group:default/money',
       repository: 'acme/young',
       lastPushedAt: '2026-11-20T11:00:00.000Z',
@@ -181,7 +181,14 @@ describe.each(databases.eachSupportedId())('freshness on %s', id => {
     expect(await stateOf('left')).toMatchObject({
       state: 'gone',
       removedAt: '2026-11-21T11:00:00.000Z',
+      reason:
+        'acme/left gave it up at 2026-11-20T11:00:00.000Z. Push it again to keep it; else it leaves the catalog at 2026-11-21T11:00:00.000Z.',
     });
+    // Nothing is written of what stays as it is.
+    const save = jest.spyOn(store, 'save');
+    world.now += 5 * 60_000;
+    await refresh();
+    expect(save.mock.calls).toEqual([[[], []]]);
     // After the grace time the registry removes it, and nothing is said of it any more.
     world.entities[2].state = 'removed';
     await refresh();

@@ -129,9 +129,7 @@ export function judgeRegistered(
       ...common,
       state: 'gone',
       removedAt: iso(goneAt + rules.graceMs),
-      reason: `${stored.repository} gave it up ${humanAge(
-        rules.now - goneAt,
-      )} ago${
+      reason: `${stored.repository} gave it up at ${iso(goneAt)}${
         life.running ? ', though it still runs' : ''
       }. Push it again to keep it; else it leaves the catalog at ${iso(
         goneAt + rules.graceMs,
@@ -161,9 +159,10 @@ export function judgeRegistered(
   return {
     ...common,
     state: 'fresh',
-    reason: `A pipeline of ${stored.repository} confirmed it ${humanAge(
-      age,
-    )} ago.`,
+    // No age: what changes by the minute would be written by the minute.
+    reason: `A pipeline of ${
+      stored.repository
+    } confirmed it within the last ${humanAge(rules.maxAgeMs)}.`,
   };
 }
 
