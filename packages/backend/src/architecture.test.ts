@@ -140,7 +140,13 @@ it.each([...packages.values()].map(p => [p.folder, p] as const))(
     const read = [
       ['config.d.ts', 'config.d.ts'],
       ['migrations', 'migrations/**/*.{js,d.ts}'],
-      ['src/schema/openapi.yaml', 'src/schema/openapi.yaml'],
+      [
+        'src/schema/openapi.yaml',
+        // A description may be in several files.
+        manifest.files.includes('src/schema/*.yaml')
+          ? 'src/schema/*.yaml'
+          : 'src/schema/openapi.yaml',
+      ],
     ]
       .filter(([path]) => has(path))
       .map(([, pattern]) => pattern);
