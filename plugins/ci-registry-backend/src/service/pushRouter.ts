@@ -116,17 +116,17 @@ export function createPushRouter(options: {
     work: () => Promise<PushResponse>,
   ): Promise<PushResponse> {
     const { ancestors, ...source } = request.source;
-    const note = () =>
+    const note = (severityLevel: 'low' | 'medium') =>
       auditor.createEvent({
         eventId: 'entity-register',
-        severityLevel: 'medium',
+        severityLevel,
         meta: { source },
       });
     let answer: PushResponse;
     try {
       answer = await work();
     } catch (error) {
-      await (await note()).fail({ error: error as Error });
+      await (await note('medium')).fail({ error: error as Error });
       throw error;
     }
     const { entities, gone, builds, deployments } = answer;
@@ -141,7 +141,7 @@ export function createPushRouter(options: {
       [...entities, ...builds, ...deployments, ...documents].some(isNews)
     ) {
       await (
-        await note()
+        await note('low')
       ).success({ meta: { entities, gone, builds, deployments, documents } });
     }
     return answer;
