@@ -40,10 +40,16 @@ export async function multiplyServices(
   side: Side,
   copies: number,
 ): Promise<number> {
-  const pushed = `t.entity_ref LIKE 'component:default/service-%'`;
-  await multiply(side, 'ci-registry', 'repositories', copies, 'true', {
-    repository: otherRepository('repository'),
-  });
+  // Those of the first burst; what other parts pushed has longer numbers.
+  const pushed = `t.entity_ref ~ '^component:default/service-[0-9]{1,5}$'`;
+  await multiply(
+    side,
+    'ci-registry',
+    'repositories',
+    copies,
+    `t.repository ~ '/repo-[0-9]{1,5}$'`,
+    { repository: otherRepository('repository') },
+  );
   await multiply(side, 'ci-registry', 'entities', copies, pushed, {
     entity_ref: renamed('entity_ref'),
     entity: renamed('entity'),
@@ -75,7 +81,7 @@ export async function multiplyServices(
     'catalog',
     'refresh_state_references',
     copies,
-    `t.target_entity_ref LIKE 'component:default/service-%' AND t.source_key IS NOT NULL`,
+    `t.target_entity_ref ~ '^component:default/service-[0-9]{1,5}$' AND t.source_key IS NOT NULL`,
     { target_entity_ref: renamed('target_entity_ref') },
   );
   // What a server does by and by after so many new rows is not part of the next call.
