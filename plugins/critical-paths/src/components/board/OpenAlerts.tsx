@@ -1,17 +1,20 @@
-import { useMemo } from 'react';
-import type { Alert, PathName } from '@rocket/plugin-critical-paths-common';
+import { useMemo, useState } from 'react';
+import type { Alert } from '@rocket/plugin-critical-paths-common';
 import { parseEntityRef } from '@backstage/catalog-model';
-import { Text } from '@backstage/ui';
+import { Button, Link, Text } from '@backstage/ui';
 import { useNow } from '@rocket/rocket-react';
 import { useAlerts } from '../../query/hooks';
 import { AlertItem } from '../shared/AlertItem';
 import { EntityName } from '../shared/EntityName';
 import { ReadingNotice } from '../shared/ReadingNotice';
 import styles from '../shared/notes.module.css';
-import { PathTitle } from './PathSummary';
+import table from '../shared/table.module.css';
+import { usePathHref } from './PathSummary';
 
 /** Recoveries are news for this long. */
 const NEWS_MS = 24 * 60 * 60_000;
+/** So many are shown at once: the paths below are not to be pushed out of sight. */
+const FIRST = 4;
 
 /** `2 pages, 1 ticket`; empty when there is none. */
 export function countAlerts(alerts: Alert[]): string {
@@ -25,9 +28,31 @@ export function countAlerts(alerts: Alert[]): string {
     .join(', ');
 }
 
-function pathOf({ pathRef, pathTitle }: Alert): PathName & { title: string } {
-  const { namespace, name } = parseEntityRef(pathRef);
-  return { namespace, name, title: pathTitle };
+/** Those of one path beside each other, paths in the order of their first. */
+function byPath(alerts: Alert[]): Alert[] {
+  const groups = new Map<string, Alert[]>();
+  for (const alert of alerts) {
+    groups.set(alert.pathRef, [...(groups.get(alert.pathRef) ?? []), alert]);
+  }
+  return [...groups.values()].flat();
+}
+
+function Subject({ alert, window }: { alert: Alert; window: string }) {
+  const { pathRef, pathTitle, owner } = alert;
+  const href = usePathHref(window)(parseEntityRef(pathRef));
+  return (
+    <>
+      {href ? (
+        <Link href={href} className={table.titleLink} standalone>
+          {pathTitle}
+        </Link>
+      ) : (
+        <span className={table.title}>{pathTitle}</span>
+      )}
+      {' · '}
+      <EntityName entityRef={owner} />
+    </>
+  );
 }
 
 /** The pages and tickets of the shown paths, one per path: those that are open, and what recovered within a day. */
@@ -39,6 +64,7 @@ export function OpenAlerts({
   paths: string[];
   window: string;
 }) {
+  const [all, setAll] = useState(false);
   const reading = useAlerts();
   const { data } = reading;
   const now = useNow();
@@ -53,7 +79,8 @@ export function OpenAlerts({
       closeReason === 'recovered' &&
       now - Date.parse(closedAt) < NEWS_MS,
   );
-  const listed = [...open, ...recovered];
+  const listed = byPath([...open, ...recovered]);
+  const first = all ? listed : listed.slice(0, FIRST);
   return (
     <section className={styles.section} aria-label="Pages and tickets">
       <ReadingNotice reading={reading} />
@@ -68,18 +95,21 @@ export function OpenAlerts({
       )}
       {listed.length > 0 && (
         <ul className={styles.list} aria-label="Pages and tickets by path">
-          {listed.map(alert => (
+          {first.map(alert => (
             <AlertItem
               key={alert.id}
               alert={alert}
-              title={
-                <PathTitle row={pathOf(alert)} window={window}>
-                  <EntityName entityRef={alert.owner} />
-                </PathTitle>
-              }
+              title={<Subject alert={alert} window={window} />}
             />
           ))}
         </ul>
+      )}
+      {listed.length > FIRST && (
+        <div>
+          <Button size="small" variant="tertiary" onPress={() => setAll(!all)}>
+            {all ? 'Show fewer' : `Show all ${listed.length}`}
+          </Button>
+        </div>
       )}
     </section>
   );

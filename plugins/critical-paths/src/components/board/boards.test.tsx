@@ -8,6 +8,7 @@ import {
   mockApiWithAlerts,
   renderPlugin,
 } from '../../__testUtils__/render';
+import { makeAlerts } from '../../__testUtils__/fixtures';
 import { teamTree } from './TeamsBoard';
 
 describe('the boards of one signal', () => {
@@ -133,12 +134,12 @@ describe('pages and tickets on the boards', () => {
     renderPlugin('/critical-paths', { api: mockApiWithAlerts() });
     expect(await alerts()).toEqual([
       expect.stringMatching(
-        /^PageCard authorizationauthorizations · open since .*\(30\.0 min\).*burning at 15×/,
+        /^PageCard authorization · authorizations · open since .*\(30\.0 min\).*burning at 15×/,
       ),
-      expect.stringMatching(/^TicketTransaction posting.*Nobody could be told/),
       expect.stringMatching(
         /^Page, overCard authorization.*recovered after 38/,
       ),
+      expect.stringMatching(/^TicketTransaction posting.*Nobody could be told/),
     ]);
     expect(
       screen.getByText('Open: 1 page, 1 ticket. Recovered within a day: 1.'),
@@ -155,6 +156,18 @@ describe('pages and tickets on the boards', () => {
     expect(await alerts()).toEqual([
       expect.stringMatching(/^TicketTransaction posting/),
     ]);
+  });
+
+  it('do not push the paths out of sight', async () => {
+    const api = mockApi();
+    const [page] = makeAlerts();
+    api.getAlerts.mockResolvedValue({
+      alerts: Array.from({ length: 9 }, (_, i) => ({ ...page, id: `${i}` })),
+    });
+    renderPlugin('/critical-paths', { api });
+    expect(await alerts()).toHaveLength(4);
+    await userEvent.click(screen.getByRole('button', { name: 'Show all 9' }));
+    expect(await alerts()).toHaveLength(9);
   });
 
   it('are counted for each team', async () => {
