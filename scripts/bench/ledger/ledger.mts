@@ -212,7 +212,8 @@ export async function ledger() {
     const hotRatio = median(hotRounds.map(round => round.ratio));
     const bounds = {
       'B1 closed loop / TPC-B >= 1.0': ratio >= 1,
-      [`B3 ${OPEN_RATE}/s p99 < 189 ms, no error`]: open.p99 < 189 && onlyCreated(open),
+      [`B3 ${OPEN_RATE}/s p99 < 189 ms, no error`]:
+        open.p99 < 189 && onlyCreated(open),
       'B4 hot / random >= 0.8': hotRatio >= 0.8,
       'B5 no invariant broken': breaches.length === 0,
       'B6 nothing lost, nothing twice': Object.values(lost).every(

@@ -9,6 +9,7 @@ import type {
   ApiDocumentVersion,
   PushProblem,
   PushResponse,
+  PushSource,
 } from '@rocket/plugin-ci-registry-common';
 import type {
   DocumentStore,
@@ -26,7 +27,9 @@ import { DocumentProblem, parseDocument, type ParsedDocument } from './parse';
 import type { DocumentSettings } from './settings';
 
 /** Comparisons that are remembered between the check of a push and its transaction. */
-const REMEMBERED = 64;
+const REMEMBERED = 256;
+/** A push may take this many times as long to compare as one document. */
+const PATIENCE = 3;
 /** Differences in one warning; the version holds them all. */
 const NAMED = 3;
 
@@ -46,6 +49,8 @@ export class ApiDocuments implements DocumentWriter {
   readonly #settings: DocumentSettings;
   readonly #notes = new WeakMap<PushCheckContext, Notes>();
   readonly #comparisons = new Map<string, Promise<Comparison>>();
+  /** Time that is left to compare what a push brought, ms; its source is the same object in check and transaction. */
+  readonly #left = new WeakMap<PushSource, number>();
 
   constructor(options: {
     store: DocumentStore;
@@ -111,7 +116,7 @@ export class ApiDocuments implements DocumentWriter {
     for (const [index, report] of reports.entries()) {
       const before = latest.get(report.api);
       if (!notes?.parsed.has(report.api) || !before) continue;
-      const { changes } = await this.#compare(before, report);
+      const { changes } = await this.#compare(before, report, context.source);
       const breaking = (changes ?? []).filter(
         ({ severity }) => severity === 'breaking',
       );
@@ -187,7 +192,7 @@ export class ApiDocuments implements DocumentWriter {
     report: ApiDocumentReport,
     before: StoredDocument | undefined,
   ): Promise<ApiDocumentVersion> {
-    const comparison = before && (await this.#compare(before, report));
+    const comparison = before && (await this.#compare(before, report, source));
     return {
       api: report.api,
       version: (before?.version.version ?? 0) + 1,
@@ -207,9 +212,10 @@ export class ApiDocuments implements DocumentWriter {
    * Known to the transaction from the check before it, unless another push got in between: the answer is the same for the same two
    * texts.
    */
-  #compare(
+  async #compare(
     before: StoredDocument,
     report: ApiDocumentReport,
+    source: PushSource,
   ): Promise<Comparison> {
     const key = [
       before.version.format,
@@ -219,14 +225,27 @@ export class ApiDocuments implements DocumentWriter {
     ].join(' ');
     const known = this.#comparisons.get(key);
     if (known) return known;
+    const { timeoutMs } = this.#settings;
+    const left = this.#left.get(source) ?? PATIENCE * timeoutMs;
+    if (left <= 0) {
+      return {
+        changes: null,
+        notCompared: `the documents of the push took longer than ${
+          (PATIENCE * timeoutMs) / 1000
+        } seconds to compare`,
+      };
+    }
+    const since = Date.now();
     const found = compareDocuments(
       { format: before.version.format, definition: before.definition },
       report,
-      this.#settings,
+      { timeoutMs: Math.min(timeoutMs, left) },
     );
     this.#comparisons.set(key, found);
     const [oldest] = this.#comparisons.keys();
     if (this.#comparisons.size > REMEMBERED) this.#comparisons.delete(oldest);
+    await found;
+    this.#left.set(source, left - (Date.now() - since));
     return found;
   }
 

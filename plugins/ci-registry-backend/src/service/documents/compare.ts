@@ -54,6 +54,24 @@ const THREAD = `
   parentPort.postMessage(found);
 `;
 
+/** Comparisons at a time in this process; the others wait. */
+const MAX_THREADS = 2;
+let threads = 0;
+const waiting: (() => void)[] = [];
+
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (threads < MAX_THREADS) threads += 1;
+  // Whoever ends hands its place over.
+  else await new Promise<void>(resolve => waiting.push(resolve));
+  try {
+    return await work();
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else threads -= 1;
+  }
+}
+
 function inThread(work: Work, timeoutMs: number): Promise<any[]> {
   const worker = new Worker(THREAD, {
     eval: true,
@@ -173,7 +191,7 @@ export async function compareDocuments(
   try {
     const work = workOf(before, after);
     if (typeof work === 'string') return { changes: null, notCompared: work };
-    const found = await inThread(work, options.timeoutMs);
+    const found = await inTurn(() => inThread(work, options.timeoutMs));
     if (work.library === 'graphql') return { changes: tidy(ofGraphql(found)) };
     if (work.library === '@asyncapi/diff') {
       return { changes: tidy(ofAsyncApi3(found)) };
