@@ -137,4 +137,22 @@ describe('Sparkline', () => {
     expect(container.querySelector('path.line')).toBeNull();
     expect(screen.getByTestId('gap')).toBeInTheDocument();
   });
+
+  it('draws and tells what the figures are held against', () => {
+    render(
+      <Sparkline
+        label="Lead time"
+        points={line('x', [10, 20]).points}
+        stepSeconds={60}
+        format={text}
+        floor={0}
+        threshold={{ value: 40, label: 'Goal 40 ms' }}
+      />,
+    );
+    expect(screen.getByRole('img')).toHaveAccessibleName(/Goal 40 ms\.$/);
+    // Within the drawing, though no figure reaches it.
+    const y = Number(screen.getByTestId('threshold').getAttribute('y1'));
+    expect(y).toBeGreaterThanOrEqual(2);
+    expect(y).toBeLessThan(12);
+  });
 });

@@ -1,8 +1,12 @@
+import { ResponseError } from '@backstage/errors';
 import { act, render, screen } from '@testing-library/react';
 import { STATES, type SignalState } from '../states';
 import { BudgetBar } from './BudgetBar';
 import { DataAge } from './DataAge';
+import { ReadingNotice } from '../data/ReadingNotice';
+import type { Reading } from '../data/reading';
 import { StateBadge } from './StateBadge';
+import { ToneBadge } from './ToneBadge';
 
 describe('StateBadge', () => {
   it.each(Object.keys(STATES) as SignalState[])(
@@ -81,5 +85,81 @@ describe('DataAge', () => {
   it('says so when nothing was ever read', () => {
     render(<DataAge ageSeconds={null} receivedAt={RECEIVED} />);
     expect(screen.getByText('no data')).toBeInTheDocument();
+  });
+});
+
+describe('ToneBadge', () => {
+  it('says by word and icon what the colour says', () => {
+    const { container } = render(
+      <ToneBadge
+        subject="Outcome"
+        label="Failed"
+        tone="negative"
+        Icon={STATES.exhausted.Icon}
+      />,
+    );
+    expect(container).toHaveTextContent('Outcome: Failed');
+    expect(container.querySelector('svg')).not.toBeNull();
+  });
+});
+
+describe('ReadingNotice', () => {
+  const reading: Reading<string> = {
+    receivedAt: Date.now(),
+    outdated: false,
+    switching: false,
+    loading: false,
+    refresh: () => {},
+  };
+  const failure = (status: number) =>
+    ResponseError.fromResponse(
+      Response.json(
+        {
+          error: { name: 'Error', message: 'the database is away' },
+          response: { statusCode: status },
+        },
+        { status },
+      ),
+    );
+
+  it('is silent while all is well', () => {
+    const { container } = render(
+      <ReadingNotice reading={{ ...reading, data: 'x' }} permission="a.read" />,
+    );
+    expect(container).toBeEmptyDOMElement();
+  });
+
+  it.each([
+    [403, /lacks the permission a\.read/],
+    [401, /Sign in again/],
+    [503, /the database is away\. The page tries again/],
+  ])('tells the way out of a %p', async (status, text) => {
+    render(
+      <ReadingNotice
+        reading={{ ...reading, error: await failure(status) }}
+        permission="a.read"
+      />,
+    );
+    expect(screen.getByText(text)).toBeVisible();
+    expect(screen.getByRole('button', { name: 'Try again' })).toBeEnabled();
+  });
+
+  it('says how old what is still shown is', async () => {
+    render(
+      <ReadingNotice
+        reading={{
+          ...reading,
+          data: 'x',
+          outdated: true,
+          receivedAt: Date.now() - 10 * 60_000,
+          error: await failure(503),
+        }}
+        subject="The builds"
+        permission="a.read"
+      />,
+    );
+    expect(
+      screen.getByText(/^The builds are old: read 10 min ago/),
+    ).toBeVisible();
   });
 });

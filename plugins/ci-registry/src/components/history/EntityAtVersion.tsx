@@ -47,7 +47,7 @@ export function EntityAtVersion(props: {
       )}
       {data && yaml && (
         <>
-          {data.change.changes.length > 0 && (
+          {data.change.changes.some(({ path }) => path !== '') && (
             <>
               <Text as="h3" variant="body-medium" weight="bold">
                 What it changed

@@ -36,7 +36,7 @@ export function CommitLink(props: { repository?: string; sha: string }) {
   const text = (
     <>
       <RiGitCommitLine size={14} aria-hidden="true" />
-      <span className={`${styles.mono} ${styles.sha}`} title={sha}>
+      <span className={styles.mono} title={sha}>
         {shortSha(sha)}
       </span>
     </>
@@ -47,12 +47,12 @@ export function CommitLink(props: { repository?: string; sha: string }) {
       target="_blank"
       rel="noreferrer"
       standalone
-      className={styles.link}
+      className={`${styles.link} ${styles.commit}`}
     >
       {text}
     </Link>
   ) : (
-    <span className={styles.link}>{text}</span>
+    <span className={`${styles.link} ${styles.commit}`}>{text}</span>
   );
 }
 
