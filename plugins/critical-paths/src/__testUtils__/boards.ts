@@ -21,7 +21,7 @@ export function makeSignalBoard(
       { latency: 'ms' as const, throughput: 'perMinute' as const }[
         signal as string
       ] ?? 'percent',
-    formula: 'The formula of the figure.',
+    formula: 'good requests over all requests',
     rows: rows.map((row, index) => {
       const { signals } = row;
       const value = {

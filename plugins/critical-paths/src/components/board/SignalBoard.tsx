@@ -255,9 +255,10 @@ export function SignalBoard(props: BoardProps & { signal: BoardSignal }) {
       <StateMeanings />
       {data && (
         <Text as="p" variant="body-small" color="secondary">
-          {info.label}: {data.formula} {rows.length} of {all.length} paths,{' '}
-          {describeWindow(data.window)}, up to {formatTimestamp(data.to)};
-          compared with the same length of time before.
+          {info.label}: {data.formula.replace(/\.?$/, '.')} {rows.length} of{' '}
+          {all.length} paths, {describeWindow(data.window)}, up to{' '}
+          {formatTimestamp(data.to)}; compared with the same length of time
+          before.
         </Text>
       )}
     </BoardFrame>

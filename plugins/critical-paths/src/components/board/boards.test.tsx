@@ -16,6 +16,9 @@ describe('the boards of one signal', () => {
     renderPlugin('/critical-paths?board=uptime');
     const table = await screen.findByRole('table');
     expect(table).toHaveAccessibleName(/Uptime of every critical path/);
+    expect(
+      screen.getByText(/good requests over all requests\. \d+ of \d+ paths/),
+    ).toBeVisible();
     const groups = within(table)
       .getAllByRole('rowheader')
       .filter(cell => cell.getAttribute('scope') === 'rowgroup');
