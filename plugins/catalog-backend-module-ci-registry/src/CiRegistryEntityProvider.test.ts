@@ -47,6 +47,9 @@ class FakeRegistry {
     this.claimed = this.waiting.splice(0, 2);
     return { claimId: 'c', changes: this.claimed };
   }
+  flush() {
+    this.#call('flush');
+  }
   async acknowledgeChanges() {
     this.#call('acknowledge');
     this.claimed = [];
@@ -78,6 +81,7 @@ function setup() {
     catalog,
     auth: mockServices.auth(),
     logger: mockServices.logger.mock(),
+    flush: async () => registry.flush(),
   });
   const added = () =>
     mutations.flatMap(m =>
@@ -96,8 +100,10 @@ describe('CiRegistryEntityProvider', () => {
     expect(registry.calls).toEqual([
       'repeat',
       'claim',
+      'flush',
       'acknowledge',
       'claim',
+      'flush',
       'acknowledge',
       'claim',
     ]);

@@ -31,6 +31,7 @@ export class CiRegistryEntityProvider implements EntityProvider {
   readonly #catalog: CatalogService;
   readonly #auth: AuthService;
   readonly #logger: LoggerService;
+  readonly #flush: () => Promise<void>;
   #connection?: EntityProviderConnection;
   #running?: Promise<void>;
   #again = false;
@@ -42,6 +43,8 @@ export class CiRegistryEntityProvider implements EntityProvider {
     catalog: CatalogService;
     auth: AuthService;
     logger: LoggerService;
+    /** Answers when the catalog's database has on its disk what it stored so far. */
+    flush: () => Promise<void>;
     /** ms since 1970, for tests. */
     now?: () => number;
   }) {
@@ -49,6 +52,7 @@ export class CiRegistryEntityProvider implements EntityProvider {
     this.#catalog = options.catalog;
     this.#auth = options.auth;
     this.#logger = options.logger;
+    this.#flush = options.flush;
     this.#startedAt = (options.now ?? Date.now)();
   }
 
@@ -116,6 +120,7 @@ export class CiRegistryEntityProvider implements EntityProvider {
           .filter(change => change.removed)
           .map(({ entityRef }) => ({ entityRef, locationKey: PROVIDER_NAME })),
       });
+      await this.#flush();
       await this.#registry.acknowledgeChanges(
         {
           claimId,

@@ -11,6 +11,7 @@ import { eventsServiceRef } from '@backstage/plugin-events-node';
 import { CI_REGISTRY_CHANGED_TOPIC } from '@rocket/plugin-ci-registry-common';
 import { ciRegistryServiceRef } from '@rocket/plugin-ci-registry-node';
 import { CiRegistryEntityProvider } from './CiRegistryEntityProvider';
+import { flushCommits } from './flushCommits';
 import { Paced } from './Paced';
 import { prepareStatements } from './preparedStatements';
 
@@ -42,16 +43,20 @@ export const catalogModuleCiRegistry = createBackendModule({
       },
       async init(deps) {
         const { events, lifecycle, logger, processing, scheduler } = deps;
+        const db = await deps.database.getClient();
         if (
           deps.config.getOptionalBoolean(
             'ciRegistry.catalog.preparedStatements',
           ) ??
           true
         ) {
-          prepareStatements(await deps.database.getClient());
+          prepareStatements(db);
         }
 
-        const provider = new CiRegistryEntityProvider(deps);
+        const provider = new CiRegistryEntityProvider({
+          ...deps,
+          flush: () => flushCommits(db),
+        });
         processing.addEntityProvider(provider);
 
         const stop = new AbortController();
