@@ -8,7 +8,7 @@ import {
 import type { Registered } from './sides.mts';
 import type { Answers, AtRest, Freshness, Query } from './singles.mts';
 
-interface RoundFigures {
+export interface RoundFigures {
   side: 'stock' | 'rocket';
   round: number;
   /** Load of the machine in the minute before. */
