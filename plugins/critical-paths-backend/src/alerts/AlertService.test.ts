@@ -265,4 +265,24 @@ describe('the gate', () => {
       reasons: [{ rule: 'membership' }],
     });
   });
+
+  it('warns of a component that nobody knows', () => {
+    expect(
+      judgeGate(
+        'component:default/typo',
+        [],
+        { exhausted: 'block' },
+        at,
+        false,
+      ),
+    ).toMatchObject({
+      decision: 'warn',
+      reasons: [
+        {
+          rule: 'membership',
+          message: expect.stringContaining('no component:default/typo'),
+        },
+      ],
+    });
+  });
 });

@@ -20,17 +20,26 @@ const RANK = { block: 0, warn: 1, allow: 2 };
  * Whether a deployment of a component should go on, from the paths that it
  * serves. `block`: budget burns fast, or is spent (`criticalPaths.gate.exhausted`
  * may make that a warning). `warn`: budget burns slowly, less than a quarter is
- * left, or the path cannot be seen. `allow` otherwise; also during planned
- * downtime, and for a component on no path. The worst reason decides.
+ * left, the path cannot be seen, or nobody knows the component. `allow`
+ * otherwise; also during planned downtime, and for a component on no path. The
+ * worst reason decides.
  */
 export function judgeGate(
   entityRef: string,
   paths: GatePath[],
   policy: { exhausted: ExhaustedPolicy },
   now: Date,
+  /** Whether the catalog has it; asked for what is on no path. */
+  known: boolean = true,
 ): GateResponse {
   const reasons = paths.flatMap(path => reasonsOf(path, policy));
-  if (paths.length === 0) {
+  if (paths.length === 0 && !known) {
+    reasons.push({
+      effect: 'warn',
+      rule: 'membership',
+      message: `The catalog has no ${entityRef}, so nobody knows which critical paths it is on. Register it, or mend the name.`,
+    });
+  } else if (paths.length === 0) {
     reasons.push({
       effect: 'allow',
       rule: 'membership',

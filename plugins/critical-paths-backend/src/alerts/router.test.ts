@@ -3,6 +3,7 @@ import {
   mockErrorHandler,
   mockServices,
 } from '@backstage/backend-test-utils';
+import { catalogServiceMock } from '@backstage/plugin-catalog-node/testUtils';
 import { AuthorizeResult } from '@backstage/plugin-permission-common';
 import express from 'express';
 import request from 'supertest';
@@ -20,6 +21,12 @@ const alert = (pathRef: string): PlainAlert => ({
   closedAt: null,
   closeReason: null,
 });
+const LEDGER = 'component:default/ledger';
+const FREE = {
+  apiVersion: 'backstage.io/v1alpha1',
+  kind: 'Component',
+  metadata: { name: 'free', namespace: 'default' },
+};
 const SEEN = 'criticalpath:default/posting';
 const HIDDEN = 'criticalpath:default/secret';
 
@@ -66,8 +73,10 @@ function start(
     },
     service: {
       board: async () => ({ rows: [row] } as never),
-      pathsOfComponent: async () => ({ rows: [{ path: row }] } as never),
+      pathsOfComponent: async (ref: string) =>
+        ({ rows: ref === LEDGER ? [{ path: row }] : [] } as never),
     },
+    catalog: catalogServiceMock({ entities: [FREE] }),
     settings: { gate: { exhausted: 'block' } } as never,
     httpAuth: mockServices.httpAuth(),
     permissions: mockServices.permissions({
@@ -93,6 +102,15 @@ it.each(['/alerts', GATE])(
     expect(refused.status).toBe(403);
   },
 );
+
+it('tells what is on no path from what nobody knows', async () => {
+  const { app } = start();
+  const decisionOf = async (name: string) =>
+    (await request(app).get(`/gate/component/default/${name}`).expect(200)).body
+      .decision;
+  expect(await decisionOf('free')).toBe('allow');
+  expect(await decisionOf('typo')).toBe('warn');
+});
 
 it('lists the alerts of the paths that the caller may see', async () => {
   const { app } = start();

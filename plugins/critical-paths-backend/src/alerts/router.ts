@@ -6,6 +6,7 @@ import type {
 } from '@backstage/backend-plugin-api';
 import { stringifyEntityRef } from '@backstage/catalog-model';
 import { NotAllowedError, NotFoundError } from '@backstage/errors';
+import type { CatalogService } from '@backstage/plugin-catalog-node';
 import { AuthorizeResult } from '@backstage/plugin-permission-common';
 import {
   criticalPathsReadPermission,
@@ -42,13 +43,14 @@ export function createAlertRouter(options: {
   alerts: AlertStore;
   budgets: Pick<BudgetService, 'budgets'>;
   service: Pick<PathService, 'board' | 'pathsOfComponent'>;
+  catalog: Pick<CatalogService, 'getEntityByRef'>;
   settings: AlertSettings;
   httpAuth: HttpAuthService;
   permissions: PermissionsService;
   auditor: AuditorService;
 }): express.Router {
-  const { alerts, budgets, service, settings, httpAuth, permissions, auditor } =
-    options;
+  const { alerts, budgets, service, catalog, settings } = options;
+  const { httpAuth, permissions, auditor } = options;
   const router = Router();
 
   const readable = async (
@@ -130,7 +132,10 @@ export function createAlertRouter(options: {
           ]
         : [];
     });
-    return judgeGate(entityRef, judged, settings.gate, new Date());
+    const isKnown =
+      rows.length > 0 ||
+      (await catalog.getEntityByRef(entityRef, { credentials })) !== undefined;
+    return judgeGate(entityRef, judged, settings.gate, new Date(), isKnown);
   };
 
   router.get('/gate/:kind/:namespace/:name', async (req, res) => {

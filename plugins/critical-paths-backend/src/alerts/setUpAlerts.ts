@@ -7,6 +7,7 @@ import type {
   RootConfigService,
   SchedulerService,
 } from '@backstage/backend-plugin-api';
+import type { CatalogService } from '@backstage/plugin-catalog-node';
 import type { NotificationService } from '@backstage/plugin-notifications-node';
 import type express from 'express';
 import type { BudgetService } from '../service/BudgetService';
@@ -21,6 +22,7 @@ import { readAlertSettings } from './settings';
 export async function setUpAlerts(options: {
   auditor: AuditorService;
   budgets: BudgetService;
+  catalog: CatalogService;
   config: RootConfigService;
   database: DatabaseService;
   httpAuth: HttpAuthService;
