@@ -1,6 +1,6 @@
+import { QueryRoot } from '@rocket/rocket-react';
 import { NotFoundErrorPage } from '@backstage/frontend-plugin-api';
 import { Route, Routes } from 'react-router-dom';
-import { QueryRoot } from '../query/QueryRoot';
 import { BoardPage } from './board/BoardPage';
 import { PathPage } from './path/PathPage';
 

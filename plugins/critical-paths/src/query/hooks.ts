@@ -1,63 +1,13 @@
 import { useApi } from '@backstage/frontend-plugin-api';
-import { useNow } from '@rocket/rocket-react';
+import { useReading } from '@rocket/rocket-react';
 import type {
   BoardSignal,
   BoardWindow,
   PathName,
 } from '@rocket/plugin-critical-paths-common';
-import {
-  keepPreviousData,
-  useQuery,
-  type UseQueryResult,
-} from '@tanstack/react-query';
-import { useRef } from 'react';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { criticalPathsApiRef } from '../api/CriticalPathsApi';
 import { takeEarly } from '../lib/earlyBoard';
-import { REFRESH_SECONDS } from './QueryRoot';
-
-/** An answer of the backend and how far it can be trusted. */
-export interface Reading<T> {
-  data?: T;
-  /** Last failure, also while older data is still shown. */
-  error?: Error;
-  /** When the shown data arrived, milliseconds. */
-  receivedAt: number;
-  /** True when refreshing fails or has not happened for long: what is shown may be wrong by now. */
-  outdated: boolean;
-  /** True while figures of another window stand in for the wanted ones. */
-  switching: boolean;
-  /** True while nothing can be shown yet. */
-  loading: boolean;
-  refresh: () => void;
-}
-
-/** Refreshes that may be missed before the page says that its figures are old. */
-const MISSED_REFRESHES = 4;
-
-function useReading<T>(query: UseQueryResult<T, Error>): Reading<T> {
-  const now = useNow();
-  const { data, dataUpdatedAt, isPlaceholderData, isPending, refetch } = query;
-  // A new attempt forgets the error of the last one; without data that would
-  // make the page jump between error and skeleton at every attempt.
-  const lastError = useRef<Error | null>(null);
-  if (query.error || data) {
-    lastError.current = query.error;
-  }
-  const error = lastError.current;
-  const silent =
-    now - dataUpdatedAt > MISSED_REFRESHES * REFRESH_SECONDS * 1000;
-  return {
-    data,
-    error: error ?? undefined,
-    receivedAt: dataUpdatedAt,
-    outdated: Boolean(data) && !isPlaceholderData && (Boolean(error) || silent),
-    switching: isPlaceholderData,
-    loading: isPending && !error,
-    refresh: () => {
-      refetch();
-    },
-  };
-}
 
 /** All paths over a window. */
 export function useBoard(window: BoardWindow) {

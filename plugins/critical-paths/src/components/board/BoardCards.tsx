@@ -1,10 +1,14 @@
-import { BudgetBar, DataAge, isMissing } from '@rocket/rocket-react';
+import {
+  BudgetBar,
+  DataAge,
+  isMissing,
+  tableStyles as styles,
+} from '@rocket/rocket-react';
 import { budgetText, worstBudget } from '../../lib/figures';
 import { EntityName } from '../shared/EntityName';
 import { SignalGrid } from '../shared/Signals';
 import type { BoardRowsProps } from './BoardTable';
 import { PathTitle, StateWithReason } from './PathSummary';
-import styles from '../shared/table.module.css';
 
 /** The board as cards, for small screens. */
 export function BoardCards(props: BoardRowsProps) {

@@ -2,9 +2,13 @@ import type { ReactNode, Ref } from 'react';
 import type { PathState } from '@rocket/plugin-critical-paths-common';
 import { Button, Skeleton, Text } from '@backstage/ui';
 import { RiRouteLine } from '@remixicon/react';
-import { StateBadge, STATES, STATES_BY_RANK } from '@rocket/rocket-react';
+import {
+  StateBadge,
+  STATES,
+  STATES_BY_RANK,
+  type Reading,
+} from '@rocket/rocket-react';
 import type { BoardView } from '../../lib/boardView';
-import type { Reading } from '../../query/hooks';
 import { ReadingNotice } from '../shared/ReadingNotice';
 import { BoardFilters, type FilterSource } from './BoardFilters';
 import { OpenAlerts } from './OpenAlerts';

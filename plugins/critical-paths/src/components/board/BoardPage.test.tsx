@@ -195,9 +195,7 @@ describe('BoardPage', () => {
     const api = mockApi();
     api.getBoard.mockRejectedValue(await httpError(403));
     renderPlugin('/critical-paths', { api });
-    expect(
-      await screen.findByText('You may not see critical paths'),
-    ).toBeInTheDocument();
+    expect(await screen.findByText('You may not see this')).toBeInTheDocument();
   });
 
   describe('while time goes by', () => {
@@ -219,7 +217,7 @@ describe('BoardPage', () => {
       api.getBoard.mockRejectedValue(await httpError(503, 'backend is away'));
       await pass(16);
       expect(
-        await screen.findByText(/^These figures are old/),
+        await screen.findByText(/^The figures are old/),
       ).toBeInTheDocument();
       expect(screen.getByText(/backend is away/)).toBeInTheDocument();
       const row = rowOf('Card authorization');
@@ -240,7 +238,7 @@ describe('BoardPage', () => {
       await pass(16);
       expect(rowOf('Card authorization')).toHaveTextContent('State: Healthy');
       expect(
-        screen.queryByText(/^These figures are old/),
+        screen.queryByText(/^The figures are old/),
       ).not.toBeInTheDocument();
     });
 
@@ -251,7 +249,7 @@ describe('BoardPage', () => {
       api.getBoard.mockReturnValue(new Promise(() => {}));
       await pass(90);
       expect(
-        await screen.findByText(/^These figures are old/),
+        await screen.findByText(/^The figures are old/),
       ).toBeInTheDocument();
       expect(rowOf('Card authorization')).toHaveTextContent('Was healthy');
     });

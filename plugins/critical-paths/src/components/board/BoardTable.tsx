@@ -6,6 +6,7 @@ import {
   DataAge,
   isMissing,
   ScrollRegion,
+  tableStyles as styles,
 } from '@rocket/rocket-react';
 import { RiArrowDownSLine, RiArrowUpSLine } from '@remixicon/react';
 import { nextSort, type Sort, type SortKey } from '../../lib/boardView';
@@ -15,7 +16,6 @@ import { EntityName } from '../shared/EntityName';
 import { SignalFigure } from '../shared/Signals';
 import { BOARD_COLUMNS } from './columns';
 import { PathTitle, StateWithReason, usePathHref } from './PathSummary';
-import styles from '../shared/table.module.css';
 
 /** Props of the board in both shapes. */
 export interface BoardRowsProps {

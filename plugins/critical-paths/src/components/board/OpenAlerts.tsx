@@ -2,13 +2,12 @@ import { useMemo, useState } from 'react';
 import type { Alert } from '@rocket/plugin-critical-paths-common';
 import { parseEntityRef } from '@backstage/catalog-model';
 import { Button, Link, Text } from '@backstage/ui';
-import { useNow } from '@rocket/rocket-react';
+import { useNow, tableStyles as table } from '@rocket/rocket-react';
 import { useAlerts } from '../../query/hooks';
 import { AlertItem } from '../shared/AlertItem';
 import { EntityName } from '../shared/EntityName';
 import { ReadingNotice } from '../shared/ReadingNotice';
 import styles from '../shared/notes.module.css';
-import table from '../shared/table.module.css';
 import { usePathHref } from './PathSummary';
 
 /** Recoveries are news for this long. */

@@ -1,9 +1,12 @@
 import { useMemo } from 'react';
 import { Text } from '@backstage/ui';
-import { formatTimestamp, useElementWidth } from '@rocket/rocket-react';
+import {
+  formatTimestamp,
+  useElementWidth,
+  REFRESH_SECONDS,
+} from '@rocket/rocket-react';
 import { countStates, filterRows, sortRows } from '../../lib/boardView';
 import { useBoard } from '../../query/hooks';
-import { REFRESH_SECONDS } from '../../query/QueryRoot';
 import { describeWindow } from '../shared/WindowPicker';
 import { BoardCards } from './BoardCards';
 import { BoardFrame, StateMeanings, type BoardProps } from './BoardFrame';

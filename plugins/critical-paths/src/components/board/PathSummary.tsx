@@ -1,12 +1,11 @@
 import type { ReactNode } from 'react';
 import type { BoardRow } from '@rocket/plugin-critical-paths-common';
 import { Link } from '@backstage/ui';
-import { StateBadge } from '@rocket/rocket-react';
+import { StateBadge, tableStyles as styles } from '@rocket/rocket-react';
 import { DEFAULT_WINDOW } from '../../lib/boardView';
 import { sentence } from '../../lib/figures';
 import { useRoute } from '../../lib/useRoute';
 import { pathRouteRef } from '../../routes';
-import styles from '../shared/table.module.css';
 
 /** Address of a path's page; keeps the window. Undefined where the page is not installed. */
 export function usePathHref(window: string) {

@@ -12,6 +12,7 @@ import {
   ScrollRegion,
   SignalValue,
   Sparkline,
+  tableStyles as styles,
 } from '@rocket/rocket-react';
 import { RiArrowDownSLine, RiArrowUpSLine } from '@remixicon/react';
 import { countStates, filterRows } from '../../lib/boardView';
@@ -29,7 +30,6 @@ import { describeWindow } from '../shared/WindowPicker';
 import { BoardFrame, StateMeanings, type BoardProps } from './BoardFrame';
 import { ChangeNote } from './ChangeNote';
 import { PathTitle, StateWithReason } from './PathSummary';
-import styles from '../shared/table.module.css';
 import own from './SignalBoard.module.css';
 
 type Sort = { key: SignalSortKey; descending: boolean };

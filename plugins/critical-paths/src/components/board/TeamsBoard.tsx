@@ -16,6 +16,7 @@ import {
   StateBadge,
   STATES,
   STATES_BY_RANK,
+  tableStyles as styles,
 } from '@rocket/rocket-react';
 import { RiAlarmWarningLine } from '@remixicon/react';
 import { writeView, type BoardView } from '../../lib/boardView';
@@ -24,7 +25,6 @@ import { EntityName } from '../shared/EntityName';
 import { describeWindow } from '../shared/WindowPicker';
 import { countAlerts } from './OpenAlerts';
 import { BoardFrame, StateMeanings, type BoardProps } from './BoardFrame';
-import styles from '../shared/table.module.css';
 import own from './TeamsBoard.module.css';
 
 /** Depth of each team below the groups that have a row, and the rows in the order of the tree. */

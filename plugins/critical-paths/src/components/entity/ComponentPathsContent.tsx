@@ -3,14 +3,13 @@ import { parseEntityRef, stringifyEntityRef } from '@backstage/catalog-model';
 import { useEntity } from '@backstage/plugin-catalog-react';
 import type { ComponentPathRow } from '@rocket/plugin-critical-paths-common';
 import { Skeleton, Text } from '@backstage/ui';
-import { StateBadge } from '@rocket/rocket-react';
+import { StateBadge, QueryRoot, statusOf } from '@rocket/rocket-react';
 import { useComponentPaths } from '../../query/hooks';
-import { QueryRoot } from '../../query/QueryRoot';
 import { PathTitle } from '../board/PathSummary';
 import { SourceLink } from '../path/ApplicationsTable';
 import { Gate } from '../shared/Gate';
 import { Incidents } from '../shared/Incidents';
-import { ReadingNotice, statusOf } from '../shared/ReadingNotice';
+import { ReadingNotice } from '../shared/ReadingNotice';
 import { SignalsTable, type SignalsRow } from '../shared/SignalsTable';
 import {
   describeWindow,

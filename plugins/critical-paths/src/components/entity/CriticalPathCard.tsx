@@ -1,11 +1,15 @@
 import { parseEntityRef, stringifyEntityRef } from '@backstage/catalog-model';
 import { EntityInfoCard, useEntity } from '@backstage/plugin-catalog-react';
 import { ButtonLink, Skeleton, Text } from '@backstage/ui';
-import { DataAge, isMissing, StateBadge } from '@rocket/rocket-react';
+import {
+  DataAge,
+  isMissing,
+  StateBadge,
+  QueryRoot,
+} from '@rocket/rocket-react';
 import { DEFAULT_WINDOW } from '../../lib/boardView';
 import { sentence } from '../../lib/figures';
 import { usePath } from '../../query/hooks';
-import { QueryRoot } from '../../query/QueryRoot';
 import { usePathHref } from '../board/PathSummary';
 import { ReadingNotice } from '../shared/ReadingNotice';
 import { SignalGrid } from '../shared/Signals';

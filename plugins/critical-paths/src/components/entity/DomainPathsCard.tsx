@@ -1,10 +1,10 @@
+import { QueryRoot } from '@rocket/rocket-react';
 import { stringifyEntityRef } from '@backstage/catalog-model';
 import { EntityInfoCard, useEntity } from '@backstage/plugin-catalog-react';
 import { useRouteRef } from '@backstage/frontend-plugin-api';
 import { ButtonLink, Skeleton, Text } from '@backstage/ui';
 import { DEFAULT_WINDOW, sortRows } from '../../lib/boardView';
 import { useBoard } from '../../query/hooks';
-import { QueryRoot } from '../../query/QueryRoot';
 import { rootRouteRef } from '../../routes';
 import { PathList } from '../shared/PathList';
 import { ReadingNotice } from '../shared/ReadingNotice';

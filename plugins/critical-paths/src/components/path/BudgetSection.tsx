@@ -10,6 +10,7 @@ import {
   formatTimestamp,
   paletteClass,
   ScrollRegion,
+  tableStyles as table,
 } from '@rocket/rocket-react';
 import {
   RiAlarmWarningLine,
@@ -18,7 +19,6 @@ import {
   RiProhibitedLine,
 } from '@remixicon/react';
 import { formatMinutes } from '../../lib/figures';
-import table from '../shared/table.module.css';
 import styles from './BudgetSection.module.css';
 
 const RULES: Record<BurnRuleResult['name'], string> = {

@@ -15,11 +15,11 @@ import {
   formatThroughput,
   ScrollRegion,
   SignalValue,
+  tableStyles as table,
 } from '@rocket/rocket-react';
 import { useQuery } from '@tanstack/react-query';
 import { criticalPathsApiRef } from '../../api/CriticalPathsApi';
 import { describeObjective } from '../../lib/figures';
-import table from '../shared/table.module.css';
 
 function monthName(month: string): string {
   return new Date(`${month}-15T00:00:00Z`).toLocaleDateString('en-GB', {

@@ -19,13 +19,15 @@ import {
   isMissing,
   StateBadge,
   useElementWidth,
+  type Reading,
+  statusOf,
 } from '@rocket/rocket-react';
 import { sentence } from '../../lib/figures';
-import { usePath, type Reading } from '../../query/hooks';
+import { usePath } from '../../query/hooks';
 import { pathRouteRef, rootRouteRef } from '../../routes';
 import { EntityName } from '../shared/EntityName';
 import { Gate } from '../shared/Gate';
-import { ReadingNotice, statusOf } from '../shared/ReadingNotice';
+import { ReadingNotice } from '../shared/ReadingNotice';
 import {
   describeWindow,
   RejectedWindow,

@@ -9,6 +9,7 @@ import {
   formatTimestamp,
   paletteClass,
   ScrollRegion,
+  tableStyles as table,
 } from '@rocket/rocket-react';
 import {
   RiCheckLine,
@@ -20,7 +21,6 @@ import { SOURCES } from '../../lib/figures';
 import { useServiceLevels } from '../../query/hooks';
 import { EntityName } from '../shared/EntityName';
 import { ReadingNotice } from '../shared/ReadingNotice';
-import table from '../shared/table.module.css';
 import styles from '../shared/notes.module.css';
 
 function Counted({ counts }: { counts: ServiceLevelCounts | null }) {

@@ -1,3 +1,4 @@
+import { tableStyles as styles } from '@rocket/rocket-react';
 import { parseEntityRef } from '@backstage/catalog-model';
 import {
   entityRouteParams,
@@ -6,7 +7,6 @@ import {
 } from '@backstage/plugin-catalog-react';
 import { Link } from '@backstage/ui';
 import { useRoute } from '../../lib/useRoute';
-import styles from './table.module.css';
 
 /** Props of {@link EntityName}. */
 export interface EntityNameProps {

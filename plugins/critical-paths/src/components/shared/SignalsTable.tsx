@@ -10,11 +10,11 @@ import {
   isMissing,
   ScrollRegion,
   useElementWidth,
+  tableStyles as styles,
 } from '@rocket/rocket-react';
 import { FIGURES, type Figure } from '../../lib/figures';
 import { StateWithReason } from '../board/PathSummary';
 import { SignalFigure, SignalGrid } from './Signals';
-import styles from './table.module.css';
 
 const TABLE_MIN_WIDTH = 820;
 const HINTS: Record<Figure, string> = {

@@ -1,3 +1,4 @@
+import { REFRESH_SECONDS } from '@rocket/rocket-react';
 import { useApi } from '@backstage/frontend-plugin-api';
 import type {
   BoardWindow,
@@ -11,7 +12,6 @@ import {
   useQueryClient,
 } from '@tanstack/react-query';
 import { workflowsApiRef } from '../../api/workflowsApi';
-import { REFRESH_SECONDS } from '../../query/QueryRoot';
 
 /** How often a run that goes on is looked at. */
 const RUNNING_MS = 1000;
