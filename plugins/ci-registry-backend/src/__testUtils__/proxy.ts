@@ -1,12 +1,22 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
+/** When to cut, and how. */
+interface Moment {
+  /** A statement with this text is on its way. */
+  text: string;
+  /** On a connection that carried a statement with this text before: others commit as well. */
+  after?: string;
+  /** Let it through, and lose only the answer. */
+  forward?: boolean;
+}
+
 /** Stands in front of a database, and can be as bad as a network. */
 export class Proxy {
   readonly #target: { host: string; port: number };
   readonly #sockets = new Set<Socket>();
   #away = false;
   #hanging = false;
-  #cutAt?: { text: string; forward: boolean };
+  #cutAt?: Moment;
 
   readonly #server = createServer(client => {
     if (this.#away) {
@@ -24,9 +34,13 @@ export class Proxy {
       });
     }
     let isLost = false;
+    let came: Moment | undefined;
     client.on('data', data => {
       const at = this.#cutAt;
-      const isMoment = at && data.toString('latin1').includes(at.text);
+      const text = data.toString('latin1');
+      const isMoment =
+        at && text.includes(at.text) && (!at.after || came === at);
+      if (at?.after && text.includes(at.after)) came = at;
       if (!this.#hanging && (!isMoment || at.forward)) {
         database.write(data);
       }
@@ -66,9 +80,8 @@ export class Proxy {
     this.#hanging = true;
   }
 
-  /** Cuts when a statement with this text is on its way, and lets it through or not. */
-  cutAt(text: string, forward = false): void {
-    this.#cutAt = { text, forward };
+  cutAt(moment: Moment): void {
+    this.#cutAt = moment;
   }
 
   restore(): void {

@@ -1,7 +1,11 @@
 import { ResponseError } from '@backstage/errors';
 import type { Entity } from '@backstage/catalog-model';
-import { AppRootElementBlueprint } from '@backstage/frontend-plugin-api';
+import {
+  AppRootElementBlueprint,
+  createFrontendModule,
+} from '@backstage/frontend-plugin-api';
 import { mockApis, renderTestApp } from '@backstage/frontend-test-utils';
+import { AppRootWrapperBlueprint } from '@backstage/plugin-app-react';
 import { entityRouteRef } from '@backstage/plugin-catalog-react';
 import {
   catalogApiMock,
@@ -9,7 +13,9 @@ import {
 } from '@backstage/plugin-catalog-react/testUtils';
 import { AuthorizeResult } from '@backstage/plugin-permission-common';
 import axe from 'axe-core';
+import type { ReactNode } from 'react';
 import { useLocation } from 'react-router-dom';
+import { SWRConfig } from 'swr';
 import plugin, { ciRegistryApiRef, type CiRegistryApi } from '..';
 import { fixtureApi } from './api';
 
@@ -37,6 +43,23 @@ let current = '';
 export function address(): string {
   return current;
 }
+
+/** What one test may must not be remembered for the next: Backstage keeps answers about permissions for seconds. */
+const ownMemory = createFrontendModule({
+  pluginId: 'app',
+  extensions: [
+    AppRootWrapperBlueprint.make({
+      name: 'own-memory',
+      params: {
+        component: ({ children }: { children?: ReactNode }) => (
+          <SWRConfig value={{ provider: () => new Map() }}>
+            {children}
+          </SWRConfig>
+        ),
+      },
+    }),
+  ],
+});
 
 function AddressBar() {
   const { pathname, search } = useLocation();
@@ -76,7 +99,7 @@ function renderAt(
 ) {
   return renderTestApp({
     ...rest,
-    features: [plugin],
+    features: [plugin, ownMemory],
     extensions: [
       AppRootElementBlueprint.make({
         name: 'address-bar',

@@ -1,13 +1,17 @@
 import { ResponseError } from '@backstage/errors';
 import {
   AppRootElementBlueprint,
+  createFrontendModule,
   type ExtensionDefinition,
 } from '@backstage/frontend-plugin-api';
 import { mockApis, renderTestApp } from '@backstage/frontend-test-utils';
+import { AppRootWrapperBlueprint } from '@backstage/plugin-app-react';
 import { entityRouteRef } from '@backstage/plugin-catalog-react';
 import { catalogApiMock } from '@backstage/plugin-catalog-react/testUtils';
 import { AuthorizeResult } from '@backstage/plugin-permission-common';
+import type { ReactNode } from 'react';
 import { useLocation } from 'react-router-dom';
+import { SWRConfig } from 'swr';
 import type { AlertsResponse } from '@rocket/plugin-critical-paths-common';
 import plugin, { criticalPathsApiRef, type CriticalPathsApi } from '..';
 import { workflowsApiRef, type WorkflowsApi } from '../api/workflowsApi';
@@ -92,6 +96,23 @@ export function address(): string {
   return current;
 }
 
+/** What one test may must not be remembered for the next: Backstage keeps answers about permissions for seconds. */
+const ownMemory = createFrontendModule({
+  pluginId: 'app',
+  extensions: [
+    AppRootWrapperBlueprint.make({
+      name: 'own-memory',
+      params: {
+        component: ({ children }: { children?: ReactNode }) => (
+          <SWRConfig value={{ provider: () => new Map() }}>
+            {children}
+          </SWRConfig>
+        ),
+      },
+    }),
+  ],
+});
+
 function AddressBar() {
   const { pathname, search } = useLocation();
   current = `${pathname}${search}`;
@@ -115,7 +136,7 @@ export function renderPlugin(
     extensions = [],
   } = options;
   return renderTestApp({
-    features: [plugin],
+    features: [plugin, ownMemory],
     extensions: [
       AppRootElementBlueprint.make({
         name: 'address-bar',

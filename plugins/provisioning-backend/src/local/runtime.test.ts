@@ -496,9 +496,11 @@ describe('the local runtime', () => {
 
   it('moves to another port when somebody took its own', async () => {
     const { url } = await backend.until('fx-rates', s => s.state === 'healthy');
-    await backend.call('POST', '/services/fx-rates/stop');
+    const stopped = await backend.call('POST', '/services/fx-rates/stop');
+    expect(stopped.body.state).toBe('stopped');
     const squatter = createServer((_req, res) => res.end('not the service'));
-    await new Promise<void>(resolve => {
+    await new Promise<void>((resolve, reject) => {
+      squatter.once('error', reject);
       squatter.listen(Number(new URL(url!).port), '127.0.0.1', resolve);
     });
     try {
