@@ -13,6 +13,9 @@ const SERVICE_VARIABLES =
 /** All of the machine's settings (proxies, certificates, registries), none of a service. */
 export function environment(): NodeJS.ProcessEnv {
   return {
+    // Locked versions: what npm's cache knows of them is true, and need not be asked for once more.
+    npm_config_prefer_offline: 'true',
+    npm_config_audit: 'false',
     ...Object.fromEntries(
       Object.entries(process.env).filter(
         ([name]) => !SERVICE_VARIABLES.test(name),

@@ -30,6 +30,11 @@ export function installEnvironment(
     LANG: 'C.UTF-8',
     CI: '1',
     npm_config_update_notifier: 'false',
+    // Versions are locked, so what the cache knows of them is true: no package is asked for twice, and a laptop without a network can
+    // start another service. Whoever sets these for the backend decides.
+    npm_config_prefer_offline: 'true',
+    npm_config_audit: 'false',
+    npm_config_fund: 'false',
   };
   for (const [key, value] of Object.entries(process.env)) {
     if (value !== undefined && INSTALL_VARIABLES.test(key)) env[key] = value;
