@@ -6,6 +6,7 @@ export * from './hooks/useNow';
 export * from './components/BudgetBar';
 export * from './components/DataAge';
 export * from './components/EntityName';
+export * from './components/pageLayout';
 export * from './components/ScrollRegion';
 export * from './components/SignalValue';
 export * from './components/StateBadge';

@@ -12,6 +12,7 @@ import {
   tableStyles,
   ToneBadge,
   useElementWidth,
+  pageStyles,
 } from '@rocket/rocket-react';
 import { useDecisions } from '../../query/hooks';
 import { Empty, MoreButton, ReadingState } from '../shared/parts';
@@ -111,8 +112,8 @@ export function DecisionsList({ view, onChange }: ViewProps) {
   const { reading } = list;
   const items = itemsOf(reading.data);
   return (
-    <div ref={boxRef} className={styles.board}>
-      <div className={styles.filters}>
+    <div ref={boxRef} className={pageStyles.board}>
+      <div className={pageStyles.filters}>
         <Switch
           label="Only what was refused"
           isSelected={view.refused}

@@ -1,7 +1,7 @@
 import { usePermission } from '@backstage/plugin-permission-react';
 import { ciRegistryAuditPermission } from '@rocket/plugin-ci-registry-common';
 import { Container, Link } from '@backstage/ui';
-import { QueryRoot } from '@rocket/rocket-react';
+import { QueryRoot, pageStyles } from '@rocket/rocket-react';
 import { VIEWS, writeView, type View } from '../../lib/deliveryView';
 import { useView } from '../shared/useView';
 import { DecisionsList } from './DecisionsList';
@@ -24,15 +24,15 @@ function Delivery() {
   );
   return (
     <Container>
-      <div className={styles.page}>
-        <nav className={styles.tabs} aria-label="Views">
+      <div className={pageStyles.page}>
+        <nav className={`${pageStyles.tabs} ${styles.tabs}`} aria-label="Views">
           {shown.map(name => (
             <Link
               key={name}
               standalone
               href={`?${writeView(params, { ...view, view: name })}`}
               aria-current={name === view.view ? 'page' : undefined}
-              className={styles.tab}
+              className={pageStyles.tab}
             >
               {LABELS[name]}
             </Link>

@@ -19,6 +19,7 @@ import {
   ScrollRegion,
   tableStyles,
   useElementWidth,
+  pageStyles,
 } from '@rocket/rocket-react';
 import { byEnvironment } from '../../lib/builds';
 import {
@@ -62,7 +63,7 @@ function Filters({
     ...new Set([DEFAULT_ENVIRONMENT, view.environment, ...environments]),
   ].sort(byEnvironment);
   return (
-    <div className={styles.filters}>
+    <div className={pageStyles.filters}>
       <ToggleButtonGroup
         aria-label="Summed up by"
         selectionMode="single"
@@ -81,7 +82,7 @@ function Filters({
           </ToggleButton>
         ))}
       </ToggleButtonGroup>
-      <div className={styles.search}>
+      <div className={pageStyles.search}>
         <SearchField
           aria-label="Find a row"
           placeholder="Find a row"
@@ -89,7 +90,7 @@ function Filters({
           onChange={text => onChange({ text })}
         />
       </div>
-      <div className={styles.select}>
+      <div className={pageStyles.select}>
         <Select
           aria-label="Environment"
           options={choices.map(name => ({ id: name, label: name }))}
@@ -266,7 +267,7 @@ export function DoraBoard({ view, onChange }: ViewProps) {
     );
   }, [data, text, sort]);
   return (
-    <div className={styles.board}>
+    <div className={pageStyles.board}>
       <Filters
         view={view}
         onChange={onChange}
@@ -310,7 +311,7 @@ export function DoraBoard({ view, onChange }: ViewProps) {
             response={data}
             busy={reading.switching}
           />
-          <details className={styles.meanings}>
+          <details className={`${pageStyles.meanings} ${styles.meanings}`}>
             <summary>How the metrics are counted</summary>
             <dl>
               {METRIC_NAMES.map(metric => (

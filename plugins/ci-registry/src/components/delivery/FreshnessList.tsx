@@ -14,6 +14,7 @@ import {
   tableStyles,
   ToneBadge,
   useElementWidth,
+  pageStyles,
 } from '@rocket/rocket-react';
 import { FRESHNESS, FRESHNESS_STATES } from '../../lib/looks';
 import { useFreshnessList } from '../../query/hooks';
@@ -257,9 +258,9 @@ export function FreshnessList({ view, onChange }: ViewProps) {
       : []),
   ];
   return (
-    <div className={styles.board}>
-      <div className={styles.filters}>
-        <div className={styles.select}>
+    <div className={pageStyles.board}>
+      <div className={pageStyles.filters}>
+        <div className={pageStyles.select}>
           <Select
             aria-label="Owner"
             options={owners}

@@ -1,3 +1,4 @@
+import { pageStyles } from '@rocket/rocket-react';
 import { useEffect, useRef, useState } from 'react';
 import type { BoardRow } from '@rocket/plugin-critical-paths-common';
 import { useApiHolder } from '@backstage/frontend-plugin-api';
@@ -82,8 +83,8 @@ export function BoardFilters(props: BoardFiltersProps) {
     onChange({ text: next }),
   );
   return (
-    <div className={styles.filters}>
-      <div className={styles.search}>
+    <div className={pageStyles.filters}>
+      <div className={pageStyles.search}>
         <SearchField
           aria-label="Find a path"
           placeholder="Find a path"
@@ -92,7 +93,7 @@ export function BoardFilters(props: BoardFiltersProps) {
         />
       </div>
       {models.length > 1 && (
-        <div className={styles.select}>
+        <div className={pageStyles.select}>
           <Select
             aria-label="Business model"
             options={models}
@@ -105,7 +106,7 @@ export function BoardFilters(props: BoardFiltersProps) {
           />
         </div>
       )}
-      <div className={styles.select}>
+      <div className={pageStyles.select}>
         <Select
           aria-label="Owner"
           options={owners}
@@ -116,7 +117,7 @@ export function BoardFilters(props: BoardFiltersProps) {
         />
       </div>
       {withSort && (
-        <div className={styles.select}>
+        <div className={pageStyles.select}>
           <Select
             aria-label="Sort by"
             options={SORT_OPTIONS.map(({ key, label }) => ({

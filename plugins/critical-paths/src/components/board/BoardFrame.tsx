@@ -7,6 +7,7 @@ import {
   STATES,
   STATES_BY_RANK,
   type Reading,
+  pageStyles,
 } from '@rocket/rocket-react';
 import type { BoardView } from '../../lib/boardView';
 import { ReadingNotice } from '../shared/ReadingNotice';
@@ -52,7 +53,7 @@ function Waiting() {
 /** What each state means, for people who meet the words for the first time. */
 export function StateMeanings() {
   return (
-    <details className={styles.meanings}>
+    <details className={`${pageStyles.meanings} ${styles.meanings}`}>
       <summary>What the states mean</summary>
       <dl>
         {STATES_BY_RANK.map(state => (
@@ -90,7 +91,7 @@ export function BoardFrame(props: BoardFrameProps) {
   const { reading, all, shown, counts, view, onChange } = props;
   const isRead = Boolean(reading.data);
   return (
-    <div ref={props.boxRef} className={styles.board}>
+    <div ref={props.boxRef} className={pageStyles.board}>
       <ReadingNotice reading={reading} />
       <BoardFilters
         rows={all}

@@ -1,3 +1,4 @@
+import { pageStyles } from '@rocket/rocket-react';
 import { useCallback, useMemo, useState } from 'react';
 import { useSearchParams } from 'react-router-dom';
 import { useApi } from '@backstage/frontend-plugin-api';
@@ -103,17 +104,17 @@ export function BoardPage() {
   }
   return (
     <Container>
-      <div className={styles.page}>
+      <div className={pageStyles.page}>
         <RejectedWindow rejected={rejected} />
         <div className={styles.toolbar}>
-          <nav className={styles.tabs} aria-label="Boards">
+          <nav className={pageStyles.tabs} aria-label="Boards">
             {BOARDS.map(board => (
               <Link
                 key={board}
                 standalone
                 href={`?${writeView(params, { ...view, board })}`}
                 aria-current={board === view.board ? 'page' : undefined}
-                className={styles.tab}
+                className={pageStyles.tab}
               >
                 {labelOf(board)}
               </Link>
