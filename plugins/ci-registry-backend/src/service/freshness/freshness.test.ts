@@ -340,6 +340,20 @@ describe.each(databases.eachSupportedId())('freshness on %s', id => {
     );
   });
 
+  it('names a file of the server without saying where it lies', async () => {
+    const { refresh, stateOf, world } = await setUp(id);
+    world.unmanaged = [
+      component('demo', {
+        'backstage.io/managed-by-location':
+          'file:/srv/rocket/examples/all.yaml',
+      }),
+    ];
+    await refresh();
+    expect((await stateOf('demo'))?.reason).toBe(
+      'The catalog has it from the file all.yaml of the portal; no pipeline confirms it. Let the pipeline of its repository push it.',
+    );
+  });
+
   it('tells owners once per change of state, and again when it is over', async () => {
     const { notifications, refresh, tell, world } = await setUp(id);
     world.entities = [pushed('a', 31 * DAY), pushed('b', HOUR)];

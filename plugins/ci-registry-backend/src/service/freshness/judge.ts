@@ -166,6 +166,12 @@ export function judgeRegistered(
   };
 }
 
+/** A place for people. Where a file lies on this server is nobody's business but its operator's: its name has to do. */
+function placeOf(location: string): string {
+  const file = location.match(/^file:(?:.*[\\/])?([^\\/]+)$/)?.[1];
+  return file === undefined ? location : `the file ${file} of the portal`;
+}
+
 /** The state of an entity that the catalog has from elsewhere. */
 export function judgeUnmanaged(
   entity: Entity,
@@ -173,7 +179,9 @@ export function judgeUnmanaged(
   rules: Rules,
 ): Freshness {
   const annotations = entity.metadata.annotations ?? {};
-  const location = annotations[ANNOTATION_LOCATION] ?? 'an unknown location';
+  const location = placeOf(
+    annotations[ANNOTATION_LOCATION] ?? 'an unknown location',
+  );
   const orphan = annotations[ANNOTATION_ORPHAN] === 'true';
   return {
     entityRef: stringifyEntityRef(entity),
