@@ -1,3 +1,5 @@
 export * from './api';
 export * from './permissions';
 export * from './annotations';
+export * from './effects';
+export * from './operations';

@@ -1,9 +1,21 @@
 import { createExtensionPoint } from '@backstage/backend-plugin-api';
+import type { JsonObject } from '@backstage/types';
 import type {
   DeployPhase,
+  Observation,
   ServiceLog,
   ServiceState,
 } from '@rocket/plugin-provisioning-common';
+import type { UndoResult } from './effects';
+
+/** Where a version is to run. */
+export interface RuntimeEnvironment {
+  /** For example `local`, `staging`, `pr-31-new-limits`. */
+  name: string;
+  tier: 'development' | 'staging' | 'production';
+  /** The runtime's own settings of this environment, from the configuration (cluster, namespace). */
+  settings: JsonObject;
+}
 
 /** One version of one service, as a runtime needs it. */
 export interface RuntimeTarget {
@@ -12,8 +24,12 @@ export interface RuntimeTarget {
   entityRef: string;
   owner: string;
   criticalPath?: string;
+  /** Absent: the runtime's own, for services from before there were several. */
+  environment?: RuntimeEnvironment;
   /** Full SHA. */
   commit: string;
+  /** Image of this commit by digest, as its pipeline registered it; runtimes of containers need it. */
+  image?: string;
   /** Writes the files of `commit` into an existing, empty directory. */
   checkout(directory: string, signal: AbortSignal): Promise<void>;
 }
@@ -74,6 +90,27 @@ export interface Runtime {
   ): Promise<RuntimeEndpoint>;
   /** Ends the service; its data and its address stay. */
   stop(name: string): Promise<void>;
+  /**
+   * Takes everything of the service from the runtime but its data: processes or
+   * objects, address, files. What is not there is no error.
+   */
+  remove?(target: Omit<RuntimeTarget, 'checkout'>): Promise<UndoResult>;
+  /** Sets the number of instances. @throws InputError outside of what the runtime allows. */
+  scale?(
+    target: RuntimeTarget,
+    replicas: number,
+    options: { signal: AbortSignal },
+  ): Promise<void>;
+  /** Hands the service new credentials of its database and makes it use them; the old ones stop working. */
+  rotateCredentials?(
+    target: RuntimeTarget,
+    options: { signal: AbortSignal },
+  ): Promise<void>;
+  /** What of the service exists and whether it is as deployed. */
+  observe?(
+    target: RuntimeTarget,
+    options: { signal: AbortSignal },
+  ): Promise<Observation>;
   readLog(
     name: string,
     request: { after?: number; limit: number },

@@ -1,0 +1,60 @@
+import type {
+  Effect,
+  EffectEvent,
+  EffectRequest,
+  EffectState,
+  PreflightReport,
+} from '@rocket/plugin-provisioning-common';
+import type { BackstageCredentials } from '@backstage/backend-plugin-api';
+
+/** Who acts: named in the ledger, and with credentials while the request lasts. */
+export interface Actor {
+  /** Entity ref of the user, or subject of the service. */
+  name: string;
+  credentials?: BackstageCredentials;
+}
+
+export interface EffectFilter {
+  subject?: string;
+  environment?: string;
+  run?: string;
+  states?: EffectState[];
+  type?: string;
+}
+
+/**
+ * What Rocket made in outside systems, for whom, and how to take it back. Each
+ * effect is written before it is attempted and after; what a crash interrupts
+ * is found here and can be taken up or taken back.
+ */
+export interface EffectLedger {
+  /** All handlers' looks at what a run wants to make, at once; nothing is written anywhere. */
+  preflight(requests: EffectRequest[], actor: Actor): Promise<PreflightReport>;
+  /**
+   * Writes the effect, makes it, and answers when it is `live`. The same
+   * type and reference again for the same subject changes it to the new intent
+   * (or finds nothing to do).
+   * @throws ConflictError when it belongs to another subject; whatever the
+   * handler throws, after `failed` is written.
+   */
+  perform(
+    request: EffectRequest,
+    actor: Actor,
+    options?: { signal?: AbortSignal },
+  ): Promise<Effect>;
+  /** One attempt to take it back; call again while the state stays `undoing`. Nothing to do for what is `undone`. */
+  remove(
+    id: string,
+    mode: 'undo' | 'retire',
+    actor: Actor,
+    options?: { signal?: AbortSignal },
+  ): Promise<{ effect: Effect; retryAfterMs?: number }>;
+  /** Looks at the outside world and keeps what was found. */
+  observe(id: string, options?: { signal?: AbortSignal }): Promise<Effect>;
+  get(id: string): Promise<Effect | undefined>;
+  /** By `sequence`, ascending. */
+  list(filter: EffectFilter): Promise<Effect[]>;
+  events(effectId: string): Promise<EffectEvent[]>;
+  /** Position in retirement of a type's handler. */
+  retireOrder(type: string): number;
+}
