@@ -7,6 +7,7 @@ export * from './components/BudgetBar';
 export * from './components/DataAge';
 export * from './components/EntityName';
 export * from './components/pageLayout';
+export * from './components/parts';
 export * from './components/ScrollRegion';
 export * from './components/SignalValue';
 export * from './components/StateBadge';

@@ -13,9 +13,11 @@ import {
   ToneBadge,
   useElementWidth,
   pageStyles,
+  Empty,
+  MoreButton,
 } from '@rocket/rocket-react';
 import { useDecisions } from '../../query/hooks';
-import { Empty, MoreButton, ReadingState } from '../shared/parts';
+import { RegistryState } from '../shared/RegistryState';
 import { PipelineName } from '../shared/Source';
 import styles from './DeliveryPage.module.css';
 import type { ViewProps } from './DoraBoard';
@@ -120,7 +122,7 @@ export function DecisionsList({ view, onChange }: ViewProps) {
           onChange={refused => onChange({ refused })}
         />
       </div>
-      <ReadingState
+      <RegistryState
         reading={reading}
         subject="The decisions"
         permission={ciRegistryAuditPermission.name}

@@ -20,6 +20,7 @@ import {
   tableStyles,
   useElementWidth,
   pageStyles,
+  Empty,
 } from '@rocket/rocket-react';
 import { byEnvironment } from '../../lib/builds';
 import {
@@ -32,7 +33,7 @@ import { saveFile } from '../../lib/save';
 import { useDora } from '../../query/hooks';
 import { DaysPicker } from '../shared/DaysPicker';
 import { DoraFigureView } from '../shared/DoraFigures';
-import { Empty, ReadingState } from '../shared/parts';
+import { RegistryState } from '../shared/RegistryState';
 import styles from './DeliveryPage.module.css';
 
 const TABLE_MIN_WIDTH = 820;
@@ -285,7 +286,7 @@ export function DoraBoard({ view, onChange }: ViewProps) {
             : undefined
         }
       />
-      <ReadingState reading={reading} subject="The metrics" lines={4} />
+      <RegistryState reading={reading} subject="The metrics" lines={4} />
       {data && data.rows.length === 0 && (
         <Empty
           title={`Nothing was deployed to ${environment} in the last ${days} days`}

@@ -15,10 +15,13 @@ import {
   ToneBadge,
   useElementWidth,
   pageStyles,
+  Ago,
+  Empty,
+  MoreButton,
 } from '@rocket/rocket-react';
 import { FRESHNESS, FRESHNESS_STATES } from '../../lib/looks';
 import { useFreshnessList } from '../../query/hooks';
-import { Ago, Empty, MoreButton, ReadingState } from '../shared/parts';
+import { RegistryState } from '../shared/RegistryState';
 import { CommitLink, PipelineName, RepositoryLink } from '../shared/Source';
 import styles from './DeliveryPage.module.css';
 import type { ViewProps } from './DoraBoard';
@@ -276,7 +279,7 @@ export function FreshnessList({ view, onChange }: ViewProps) {
           onChange={states => onChange({ states })}
         />
       </div>
-      <ReadingState reading={reading} subject="The entries" lines={4} />
+      <RegistryState reading={reading} subject="The entries" lines={4} />
       {reading.data && items.length === 0 && (
         <Empty
           title={

@@ -13,10 +13,14 @@ import {
   ScrollRegion,
   statusOf,
   ToneBadge,
+  Ago,
+  Empty,
+  Page,
+  Section,
 } from '@rocket/rocket-react';
 import { SEVERITIES } from '../../lib/looks';
 import { useDocument, useDocumentVersions } from '../../query/hooks';
-import { Ago, Empty, Page, ReadingState, Section } from '../shared/parts';
+import { RegistryState } from '../shared/RegistryState';
 import { CommitLink, Digest, PipelineName } from '../shared/Source';
 import styles from './ApiVersions.module.css';
 
@@ -90,7 +94,7 @@ function Document(props: { api: string; version: number }) {
   const reading = useDocument(api, version);
   return (
     <>
-      <ReadingState reading={reading} subject="The document" height={160} />
+      <RegistryState reading={reading} subject="The document" height={160} />
       {reading.data !== undefined && (
         <ScrollRegion
           label={`Document of version ${version}`}
@@ -170,7 +174,7 @@ function ApiVersions() {
         hint="Each push of the document, compared with the one before it."
       >
         {!unknown && (
-          <ReadingState reading={reading} subject="The versions" lines={2} />
+          <RegistryState reading={reading} subject="The versions" lines={2} />
         )}
         {(unknown || (reading.data && items.length === 0)) && (
           <Empty title="No pipeline pushed a document of this API yet">

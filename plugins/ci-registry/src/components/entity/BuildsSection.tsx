@@ -6,6 +6,11 @@ import {
   ScrollRegion,
   tableStyles,
   ToneBadge,
+  Ago,
+  Empty,
+  MoreButton,
+  secondsBetween,
+  Section,
 } from '@rocket/rocket-react';
 import {
   findingsText,
@@ -15,14 +20,7 @@ import {
 } from '../../lib/builds';
 import { OUTCOMES } from '../../lib/looks';
 import { useBuilds } from '../../query/hooks';
-import {
-  Ago,
-  Empty,
-  MoreButton,
-  ReadingState,
-  secondsBetween,
-  Section,
-} from '../shared/parts';
+import { RegistryState } from '../shared/RegistryState';
 import {
   CommitLink,
   Digest,
@@ -167,7 +165,7 @@ export function BuildsSection({ component }: { component: string }) {
   const builds = itemsOf(list.reading.data);
   return (
     <Section title="Builds">
-      <ReadingState reading={list.reading} subject="The builds" lines={2} />
+      <RegistryState reading={list.reading} subject="The builds" lines={2} />
       {list.reading.data && builds.length === 0 && (
         <Empty title="No build was reported yet">
           Let the pipeline call <code>rocket-ci report</code> with its coverage,

@@ -1,13 +1,13 @@
 import { stringifyEntityRef } from '@backstage/catalog-model';
 import { useEntity } from '@backstage/plugin-catalog-react';
 import { Select } from '@backstage/ui';
-import { QueryRoot } from '@rocket/rocket-react';
+import { QueryRoot, Empty, Page, Section } from '@rocket/rocket-react';
 import { byEnvironment } from '../../lib/builds';
 import { DEFAULT_ENVIRONMENT } from '../../lib/deliveryView';
 import { useDora, useVersions } from '../../query/hooks';
 import { DaysPicker } from '../shared/DaysPicker';
 import { DoraTiles } from '../shared/DoraFigures';
-import { Empty, Page, ReadingState, Section } from '../shared/parts';
+import { RegistryState } from '../shared/RegistryState';
 import { useView } from '../shared/useView';
 import { BuildsSection } from './BuildsSection';
 import { DeploymentsSection } from './DeploymentsSection';
@@ -49,7 +49,7 @@ function Metrics(props: { component: string; environments: string[] }) {
         </>
       }
     >
-      <ReadingState reading={reading} subject="The metrics" height={150} />
+      <RegistryState reading={reading} subject="The metrics" height={150} />
       {row && (
         <div aria-busy={reading.switching}>
           <DoraTiles row={row} goal={reading.data!.leadTimeGoal} />
@@ -74,7 +74,7 @@ function ComponentDelivery() {
   return (
     <Page>
       <Section title="What runs where">
-        <ReadingState reading={reading} subject="The versions" height={220} />
+        <RegistryState reading={reading} subject="The versions" height={220} />
         {reading.data && items.length === 0 && (
           <Empty title="No deployment of this component was reported yet">
             Let its pipeline call <code>rocket-ci deploy start</code> and{' '}

@@ -5,17 +5,15 @@ import {
   ScrollRegion,
   tableStyles,
   ToneBadge,
-} from '@rocket/rocket-react';
-import { OUTCOMES } from '../../lib/looks';
-import { useDeployments } from '../../query/hooks';
-import {
   Ago,
   Empty,
   MoreButton,
-  ReadingState,
   secondsBetween,
   Section,
-} from '../shared/parts';
+} from '@rocket/rocket-react';
+import { OUTCOMES } from '../../lib/looks';
+import { useDeployments } from '../../query/hooks';
+import { RegistryState } from '../shared/RegistryState';
 import { CommitLink, OutsideLink, PipelineName } from '../shared/Source';
 import styles from '../shared/parts.module.css';
 
@@ -75,7 +73,7 @@ export function DeploymentsSection({ component }: { component: string }) {
   const deployments = itemsOf(list.reading.data);
   return (
     <Section title="Deployments">
-      <ReadingState
+      <RegistryState
         reading={list.reading}
         subject="The deployments"
         lines={2}

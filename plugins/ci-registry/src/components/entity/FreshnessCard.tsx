@@ -7,10 +7,12 @@ import {
   QueryRoot,
   ToneBadge,
   useEntityHref,
+  Ago,
+  Facts,
 } from '@rocket/rocket-react';
 import { FRESHNESS } from '../../lib/looks';
 import { useFreshnessOf } from '../../query/hooks';
-import { Ago, Facts, ReadingState } from '../shared/parts';
+import { RegistryState } from '../shared/RegistryState';
 import { CommitLink, PipelineName, RepositoryLink } from '../shared/Source';
 import styles from './FreshnessCard.module.css';
 
@@ -104,7 +106,7 @@ function FreshnessSummary() {
       }
     >
       <div className={styles.body}>
-        <ReadingState reading={reading} subject="The freshness" height={90} />
+        <RegistryState reading={reading} subject="The freshness" height={90} />
         {freshness && <Details freshness={freshness} />}
         {reading.data && !freshness && (
           <Text as="p" color="secondary">

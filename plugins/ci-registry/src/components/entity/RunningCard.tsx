@@ -10,9 +10,10 @@ import {
   formatTimestamp,
   paletteClass,
   useEntityHref,
+  Ago,
+  Facts,
 } from '@rocket/rocket-react';
 import { behindText, coverageText } from '../../lib/builds';
-import { Ago, Facts } from '../shared/parts';
 import { CommitLink, Digest, PipelineName } from '../shared/Source';
 import styles from './Versions.module.css';
 

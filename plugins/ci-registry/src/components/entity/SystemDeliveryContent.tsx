@@ -8,10 +8,14 @@ import {
   ScrollRegion,
   tableStyles,
   useElementWidth,
+  Ago,
+  Empty,
+  Page,
+  Section,
 } from '@rocket/rocket-react';
 import { behindText, byEnvironment } from '../../lib/builds';
 import { useVersions } from '../../query/hooks';
-import { Ago, Empty, Page, ReadingState, Section } from '../shared/parts';
+import { RegistryState } from '../shared/RegistryState';
 import { CommitLink } from '../shared/Source';
 import { UnderWay } from './RunningCard';
 import styles from './Versions.module.css';
@@ -69,7 +73,7 @@ function SystemDelivery() {
     <Page>
       <Section title="What runs where">
         <div ref={boxRef} />
-        <ReadingState reading={reading} subject="The versions" lines={3} />
+        <RegistryState reading={reading} subject="The versions" lines={3} />
         {reading.data && rows.length === 0 && (
           <Empty title="No deployment of a component of this system was reported yet">
             Let their pipelines call <code>rocket-ci deploy start</code> and{' '}

@@ -1,8 +1,7 @@
 import type { EntityChange } from '@rocket/plugin-ci-registry-common';
 import { Button, Text } from '@backstage/ui';
-import { formatTimestamp, ToneBadge } from '@rocket/rocket-react';
+import { formatTimestamp, ToneBadge, Ago } from '@rocket/rocket-react';
 import { CHANGE_KINDS } from '../../lib/looks';
-import { Ago } from '../shared/parts';
 import { CommitLink, PipelineName, RepositoryLink } from '../shared/Source';
 import { Diff } from './Diff';
 import styles from './History.module.css';

@@ -1,10 +1,10 @@
 import { useMemo } from 'react';
 import { Button, Text } from '@backstage/ui';
 import { RiArrowLeftLine } from '@remixicon/react';
-import { ScrollRegion, statusOf } from '@rocket/rocket-react';
+import { ScrollRegion, statusOf, Empty, Section } from '@rocket/rocket-react';
 import { stringify } from 'yaml';
 import { useEntityVersion } from '../../query/hooks';
-import { Empty, ReadingState, Section } from '../shared/parts';
+import { RegistryState } from '../shared/RegistryState';
 import { ChangeOrigin } from './ChangeItem';
 import { Diff } from './Diff';
 import styles from './History.module.css';
@@ -43,7 +43,7 @@ export function EntityAtVersion(props: {
           It may be older than the history is kept. Go back to all changes.
         </Empty>
       ) : (
-        <ReadingState reading={reading} subject="The version" height={240} />
+        <RegistryState reading={reading} subject="The version" height={240} />
       )}
       {data && yaml && (
         <>

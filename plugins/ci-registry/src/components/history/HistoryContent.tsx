@@ -4,18 +4,21 @@ import { useApi } from '@backstage/frontend-plugin-api';
 import { useEntity } from '@backstage/plugin-catalog-react';
 import { Alert, Button } from '@backstage/ui';
 import { RiDownloadLine } from '@remixicon/react';
-import { itemsOf, QueryRoot, reasonOf, statusOf } from '@rocket/rocket-react';
+import {
+  itemsOf,
+  QueryRoot,
+  reasonOf,
+  statusOf,
+  Empty,
+  MoreButton,
+  Page,
+  Section,
+} from '@rocket/rocket-react';
 import { useSearchParams } from 'react-router-dom';
 import { ciRegistryApiRef } from '../../api/CiRegistryApi';
 import { saveFile } from '../../lib/save';
 import { useHistory } from '../../query/hooks';
-import {
-  Empty,
-  MoreButton,
-  Page,
-  ReadingState,
-  Section,
-} from '../shared/parts';
+import { RegistryState } from '../shared/RegistryState';
 import { ChangeItem } from './ChangeItem';
 import { EntityAtVersion } from './EntityAtVersion';
 import styles from './History.module.css';
@@ -100,7 +103,7 @@ function Changes(props: {
       }
     >
       {!unknown && (
-        <ReadingState reading={list.reading} subject="The changes" lines={3} />
+        <RegistryState reading={list.reading} subject="The changes" lines={3} />
       )}
       {(unknown || (list.reading.data && changes.length === 0)) && (
         <Empty title="No pipeline pushed this entry, so nothing is known of its changes">

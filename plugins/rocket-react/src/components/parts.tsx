@@ -1,13 +1,9 @@
 import type { ReactNode } from 'react';
-import { ciRegistryReadPermission } from '@rocket/plugin-ci-registry-common';
 import { Button, Skeleton, Text } from '@backstage/ui';
-import {
-  formatAge,
-  formatTimestamp,
-  ReadingNotice,
-  useNow,
-  type Reading,
-} from '@rocket/rocket-react';
+import { ReadingNotice } from '../data/ReadingNotice';
+import type { Reading } from '../data/reading';
+import { formatAge, formatTimestamp } from '../format';
+import { useNow } from '../hooks/useNow';
 import styles from './parts.module.css';
 
 /** Parts of a page one below the other. */
@@ -86,21 +82,27 @@ export function Empty({
   );
 }
 
-/** What is wrong with a reading of the registry, and a placeholder while there is none. */
-export function ReadingState(props: {
+/** Props of {@link ReadingState}. */
+export interface ReadingStateProps {
   reading: Reading<unknown>;
+  /** What is read, in the plural and as it begins a sentence: `The versions`. */
   subject: string;
-  permission?: string;
+  /** Name of the permission that the backend asks for. */
+  permission: string;
+  /** Placeholders shown while there is nothing, and the height of each in pixels. */
   lines?: number;
   height?: number;
-}) {
-  const { reading, subject, lines, height } = props;
+}
+
+/** What is wrong with a reading, and a placeholder while there is none. */
+export function ReadingState(props: ReadingStateProps) {
+  const { reading, subject, permission, lines, height } = props;
   return (
     <>
       <ReadingNotice
         reading={reading}
         subject={subject}
-        permission={props.permission ?? ciRegistryReadPermission.name}
+        permission={permission}
       />
       {reading.loading && <Waiting lines={lines} height={height} />}
     </>
