@@ -40,6 +40,38 @@ export interface PlanStep {
   detail: string;
 }
 
+/**
+ * What each kind of operation asks for: `input` of `POST /plans`.
+ *
+ * `commit` is a full SHA; `deploy` takes a branch or tag as `ref` as well. An
+ * environment's `name` is made from the branch when there is none.
+ */
+export interface OperationInputs {
+  undo: { run: string };
+  deploy: { ref?: string; commit?: string; image?: string };
+  rollback: { commit: string };
+  scale: { replicas: number };
+  rotate: Record<string, never>;
+  retire: Record<string, never>;
+  'environment-create': { branch: string; name?: string; ttlHours?: number };
+  'environment-delete': { name: string };
+}
+
+/** Body of `POST /plans`. */
+export interface PlanRequest {
+  kind: OperationKind;
+  /** Entity ref of the component; for environments, of the one whose branch runs in it. */
+  subject: string;
+  environment?: string;
+  input: JsonObject;
+}
+
+/** Body of `POST /operations`: what was planned, with the digest of the plan that was seen. */
+export interface OperationRequest extends PlanRequest {
+  digest: string;
+  reason?: string;
+}
+
 /** Answer of `POST /plans`. The operation is carried out as planned or not at all. */
 export interface OperationPlan {
   kind: OperationKind;
@@ -82,6 +114,17 @@ export interface Operation {
   /** ISO 8601; a waiting operation ends then as `expired`. */
   expiresAt?: string;
   finishedAt?: string;
+}
+
+/** One change of an operation's state; append-only. */
+export interface OperationEvent {
+  operationId: string;
+  at: string;
+  /** Entity ref of the user or subject of the service; `rocket` for what the engine did. */
+  actor: string;
+  from?: OperationState;
+  to: OperationState;
+  message?: string;
 }
 
 /** State of an environment made on demand. */
