@@ -74,15 +74,16 @@ function readCluster(
   path: string,
   name: string,
 ): ClusterSettings | string {
-  // The stock plugin lets this annotation win, so it does here.
+  const metadata = config.getOptional<Record<string, string>>('authMetadata');
+  // The stock plugin lets the annotation win, so it does here.
   const provider =
-    config.getOptionalString('authMetadata.kubernetes\\.io/auth-provider') ??
+    metadata?.['kubernetes.io/auth-provider'] ??
     config.getOptionalString('authProvider');
   if (provider !== 'serviceAccount' && provider !== 'localKubectlProxy')
     return `its authProvider is '${provider}', and Rocket acts with its own identity: serviceAccount or localKubectlProxy`;
   const token =
-    config.getOptionalString('serviceAccountToken') ??
-    config.getOptionalString('authMetadata.serviceAccountToken');
+    metadata?.serviceAccountToken ??
+    config.getOptionalString('serviceAccountToken');
   // Also keeps line breaks out of the header.
   if (token !== undefined && !/^[\x21-\x7e]+$/.test(token))
     throw new InputError(

@@ -103,6 +103,9 @@ export interface FailedCall {
   retryAfterMs?: number;
 }
 
+/** Server-side apply answers 500 to a field that the kind does not have or that has another type. */
+const MALFORMED = /^failed to (create typed patch object|convert new object)/;
+
 const TRANSIENT = new Set([408, 500, 502, 503, 504]);
 
 function kindOf(code: number, { reason = '', message = '' }: Status) {
@@ -125,9 +128,7 @@ function kindOf(code: number, { reason = '', message = '' }: Status) {
     return reason === 'AlreadyExists' ? 'already-exists' : 'conflict';
   if (code === 410) return 'expired';
   if (code === 429) return 'throttled';
-  // Server-side apply answers so for a field that the kind does not have.
-  if (code === 500 && says('failed to create typed patch object'))
-    return 'validation';
+  if (code === 500 && MALFORMED.test(text)) return 'validation';
   if (code === 408 || code === 504) return 'timeout';
   return code >= 500 ? 'server' : 'validation';
 }
@@ -151,8 +152,8 @@ export function errorOfAnswer(
   const kind = kindOf(code, status);
   const fields = kind === 'validation' ? readFieldProblems(status, secret) : [];
   const listed = fields.map(f => `${f.field}: ${f.message}`).join('; ');
-  const said =
-    listed || (secret && kind === 'validation' ? undefined : status.message);
+  const hidden = secret && kind === 'validation';
+  const said = listed || (hidden ? 'it is not valid' : status.message);
   const why: Partial<Record<KubernetesErrorKind, string>> = {
     unauthorized:
       'its credentials are not valid (any more). Check the cluster in kubernetes.clusterLocatorMethods',

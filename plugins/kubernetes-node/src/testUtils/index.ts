@@ -1,1 +1,8 @@
-export {};
+export {
+  clusterConfig,
+  connect,
+  describeOnCluster,
+  realCluster,
+  type TestCluster,
+} from './clusters';
+export { KubeletSimulator, type PodBehaviour } from './KubeletSimulator';
