@@ -261,8 +261,8 @@ describe('NRQL', () => {
   it.each<[string, string]>([
     ['{ actor { nope } }', 'Cannot query field "nope" on type "Actor".'],
     [
-      'mutation { alertsPolicyCreate(accountId: 1) { id } }',
-      'Cannot query field "alertsPolicyCreate" on type "RootMutationType".',
+      'mutation { alertsMutingRuleDelete(accountId: 1) { id } }',
+      'Cannot query field "alertsMutingRuleDelete" on type "RootMutationType".',
     ],
     [
       '{ actor { account(id: 1) { nrql { results } } } }',

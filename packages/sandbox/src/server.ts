@@ -11,6 +11,7 @@ import { Misbehaviour, misbehaviourSchema } from './misbehaviour/Misbehaviour';
 import { createNerdGraphHandler } from './nerdgraph/createNerdGraphHandler';
 import { EventStore, type SandboxAccount } from './store/EventStore';
 import { Journal } from './store/Journal';
+import { ManagedObjects } from './store/ManagedObjects';
 import { startPipelines, type PipelineOptions } from './pipelines';
 import { startTraffic } from './traffic';
 
@@ -82,11 +83,17 @@ export async function startSandbox(
     );
   }
 
+  const managed = new ManagedObjects(
+    path.join(dataDir, 'sandbox', 'managed.json'),
+  );
+  await managed.restore();
+
   const misbehaviour = new Misbehaviour(now);
   let isReady = false;
   let failure: Error | undefined;
   const nerdGraph = createNerdGraphHandler({
     store,
+    managed,
     misbehaviour,
     isReady: () => isReady,
     logger,
@@ -129,7 +136,10 @@ export async function startSandbox(
   server.headersTimeout = 15_000;
   server.requestTimeout = 60_000;
 
-  const closers: (() => Promise<unknown>)[] = [() => store.close()];
+  const closers: (() => Promise<unknown>)[] = [
+    () => store.close(),
+    () => managed.close(),
+  ];
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer();
   };

@@ -7,7 +7,9 @@ const milliseconds = z.number().int().nonnegative();
  * One way to misbehave. Kinds that concern the whole request: `http429`,
  * `http500`, `badKey` (HTTP 401), `slow`, and `down`, which breaks the
  * connection off without an answer. Kinds that concern one NRQL query:
- * `timeout`, `serverError`, `partialError` and `nullResult`. `gap` hides events.
+ * `timeout`, `serverError`, `partialError` and `nullResult`. Kinds that concern
+ * one mutation: `refused`, which changes nothing and says no, and `lost`, which
+ * does what was asked and breaks the connection off. `gap` hides events.
  */
 export const misbehaviourSchema = z
   .object({
@@ -21,6 +23,8 @@ export const misbehaviourSchema = z
       'serverError',
       'partialError',
       'nullResult',
+      'refused',
+      'lost',
       'gap',
     ]),
     /** How often; default 1 without `durationMs`, else as often as it comes up. */
@@ -29,7 +33,7 @@ export const misbehaviourSchema = z
     durationMs: milliseconds.optional(),
     /** Only the n-th NRQL query of a request, from 0. Default: `partialError` the first, others all. */
     aliasIndex: z.number().int().nonnegative().optional(),
-    /** Only queries that contain this text. */
+    /** Only queries that contain this text; mutations: their name and arguments, as `name {"json": …}`. */
     match: z.string().optional(),
     /** `extensions.errorClass` of the error. */
     errorClass: z.string().optional(),
@@ -55,6 +59,12 @@ export type QueryFault =
   | { kind: 'error'; message: string; errorClass: string; delayMs: number }
   | { kind: 'null'; delayMs: number };
 
+/** What a rule makes of one mutation. */
+export type MutationFault =
+  | { kind: 'refused'; message: string; errorClass: string; delayMs: number }
+  | { kind: 'lost'; delayMs: number };
+
+const MUTATION_KINDS = ['refused', 'lost'];
 const REQUEST_KINDS = ['http429', 'http500', 'badKey', 'slow', 'down'];
 const FAULTS: Record<string, { errorClass: string; message: string }> = {
   timeout: {
@@ -108,7 +118,9 @@ export class Misbehaviour {
   /** The fault of the `index`-th NRQL query of a request. */
   takeForQuery(index: number, nrql: string): QueryFault | undefined {
     const rule = this.take(candidate => {
-      if (REQUEST_KINDS.includes(candidate.kind) || candidate.kind === 'gap') {
+      if (
+        [...REQUEST_KINDS, ...MUTATION_KINDS, 'gap'].includes(candidate.kind)
+      ) {
         return false;
       }
       const wanted =
@@ -125,6 +137,25 @@ export class Misbehaviour {
       kind: 'error',
       message: rule.message ?? fault.message,
       errorClass: rule.errorClass ?? fault.errorClass,
+      delayMs,
+    };
+  }
+
+  /** The fault of one mutation, once for each. */
+  takeForMutation(name: string, args: unknown): MutationFault | undefined {
+    const text = `${name} ${JSON.stringify(args)}`;
+    const rule = this.take(
+      ({ kind, match }) =>
+        MUTATION_KINDS.includes(kind) &&
+        (match === undefined || text.includes(match)),
+    );
+    if (!rule) return undefined;
+    const delayMs = rule.delayMs ?? 0;
+    if (rule.kind === 'lost') return { kind: 'lost', delayMs };
+    return {
+      kind: 'refused',
+      message: rule.message ?? 'An error occurred resolving this field',
+      errorClass: rule.errorClass ?? 'SERVER_ERROR',
       delayMs,
     };
   }

@@ -13,6 +13,7 @@ import { discardRest, HttpError, parseJson, readBody, sendJson } from '../http';
 import type { SandboxLogger } from '../ingest';
 import { Misbehaviour, MisbehaviourRule } from '../misbehaviour/Misbehaviour';
 import { EventStore } from '../store/EventStore';
+import { ManagedObjects } from '../store/ManagedObjects';
 import { BAD_KEY_BODY, nerdGraphError } from './errors';
 import { createRoot } from './resolvers';
 import { buildNerdGraphSchema } from './schema';
@@ -30,6 +31,8 @@ const MAX_TOKENS = 20_000;
 
 export interface NerdGraphOptions {
   store: EventStore;
+  /** Default: they are gone with the process. */
+  managed?: ManagedObjects;
   misbehaviour?: Misbehaviour;
   /** False while the history is being made; requests are then answered with 503. */
   isReady?: () => boolean;
@@ -58,7 +61,7 @@ export function createNerdGraphHandler(options: NerdGraphOptions): {
   handle(req: IncomingMessage, res: ServerResponse): Promise<void>;
   stats: NerdGraphStats;
 } {
-  const { store } = options;
+  const { store, managed = new ManagedObjects() } = options;
   const now = options.now ?? Date.now;
   const misbehaviour = options.misbehaviour ?? new Misbehaviour(now);
   const schema = buildNerdGraphSchema();
@@ -127,19 +130,28 @@ export function createNerdGraphHandler(options: NerdGraphOptions): {
       );
       return [200, { data: null, errors: [error] }];
     }
+    let lost = false;
     const result = await execute({
       schema,
       document,
       rootValue: createRoot({
         store,
+        managed,
         account,
         misbehaviour,
         now: now(),
         onQuery: failed => countQuery(account.id, failed),
+        onLost: () => {
+          lost = true;
+        },
       }),
       variableValues: request.data.variables ?? {},
       operationName: request.data.operationName,
     });
+    if (lost) {
+      req.socket.destroy();
+      return undefined;
+    }
     return [200, { ...result, errors: result.errors?.map(reported) }];
   }
 

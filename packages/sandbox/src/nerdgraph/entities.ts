@@ -1,13 +1,11 @@
 import { runNrql } from '../nrql/runNrql';
-import {
-  Application,
-  EventStore,
-  SandboxAccount,
-  ServiceLevel,
-} from '../store/EventStore';
-import { indicatorOf, serviceLevelTags } from './serviceLevels';
+import { Application, EventStore, SandboxAccount } from '../store/EventStore';
+import type { ManagedObjects } from '../store/ManagedObjects';
+import { Dashboards } from './dashboards';
 import { entityFilter, SearchableEntity } from './entitySearch';
 import { nerdGraphError } from './errors';
+import { type OtherEntity, OtherEntities } from './otherEntities';
+import { ServiceLevelDefinitions } from './serviceLevels';
 
 const PAGE = 200;
 /** An application reports when it had a request within this time. */
@@ -24,13 +22,32 @@ interface Signals {
 
 /** Entities of one account, as NerdGraph shows them. */
 export class Entities {
+  readonly levels: ServiceLevelDefinitions;
+  readonly dashboards: Dashboards;
+  readonly others: OtherEntities;
   private signals: Promise<Map<string, Signals>> | undefined;
 
   constructor(
     private readonly store: EventStore,
+    private readonly managed: ManagedObjects,
     private readonly account: SandboxAccount,
     private readonly now: number,
-  ) {}
+  ) {
+    this.levels = new ServiceLevelDefinitions({
+      managed,
+      account,
+      scenario: () => store.serviceLevels.list(),
+      applicationName: guid => this.find(guid)?.appName,
+      now,
+    });
+    this.dashboards = new Dashboards(managed, account, now);
+    this.others = new OtherEntities({
+      managed,
+      account,
+      levels: this.levels,
+      dashboards: this.dashboards,
+    });
+  }
 
   /** An entity by GUID; null when this account has none of that GUID. */
   find(guid: string): Application | null {
@@ -47,36 +64,16 @@ export class Entities {
     return found.sort((a, b) => (a.appName < b.appName ? -1 : 1));
   }
 
-  /** Service levels that a search finds; they are entities of their own. */
-  searchServiceLevels(query: string): ServiceLevel[] {
-    const filter = query.trim() === '' ? () => true : entityFilter(query);
-    return this.store.serviceLevels.list().filter(
-      level =>
-        level.accountId === this.account.id &&
-        filter({
-          properties: {
-            id: level.guid,
-            accountId: String(level.accountId),
-            name: level.name,
-            domain: 'EXT',
-            domainId: level.id,
-            type: 'SERVICE_LEVEL',
-            alertSeverity: 'NOT_CONFIGURED',
-            reporting: 'true',
-          },
-          tags: new Map(
-            serviceLevelTags(level).map(({ key, values }) => [
-              key.toLowerCase(),
-              values,
-            ]),
-          ),
-        }),
+  /** Whatever is no application and is found by a search. */
+  searchOthers(query: string): OtherEntity[] {
+    return this.others.search(
+      query.trim() === '' ? () => true : entityFilter(query),
     );
   }
 
   /** A page of a search. A cursor is opaque; null ends the pages. */
   page(
-    found: (Application | ServiceLevel)[],
+    found: (Application | OtherEntity)[],
     cursor: string | null | undefined,
   ) {
     let offset = 0;
@@ -93,9 +90,7 @@ export class Entities {
       entities: found
         .slice(offset, end)
         .map(entity =>
-          'indicator' in entity
-            ? this.showServiceLevel(entity)
-            : this.show(entity, true),
+          isApplication(entity) ? this.show(entity, true) : entity,
         ),
     };
   }
@@ -123,15 +118,7 @@ export class Entities {
         values,
       })),
       goldenMetrics: { metrics: goldenMetrics(appName) },
-      serviceLevel: () => {
-        const levels = this.store.serviceLevels.ofApplication(guid);
-        return {
-          indicators:
-            levels.length > 0
-              ? levels.map(level => indicatorOf(level, this.account))
-              : null,
-        };
-      },
+      serviceLevel: () => ({ indicators: this.levels.indicatorsOf(guid) }),
       reporting: async () => this.reporting(application),
       apmSummary: async () => {
         const signals = (await this.allSignals()).get(appName);
@@ -144,24 +131,6 @@ export class Entities {
           webThroughput: signals.rpm,
         };
       },
-    };
-  }
-
-  private showServiceLevel(level: ServiceLevel) {
-    return {
-      __typename: 'ExternalEntityOutline',
-      guid: level.guid,
-      accountId: level.accountId,
-      account: { id: level.accountId, name: this.account.name },
-      name: level.name,
-      domain: 'EXT',
-      type: 'SERVICE_LEVEL',
-      entityType: 'EXTERNAL_ENTITY',
-      alertSeverity: 'NOT_CONFIGURED',
-      reporting: true,
-      permalink: `https://one.newrelic.com/redirect/entity/${level.guid}`,
-      tags: serviceLevelTags(level),
-      goldenMetrics: { metrics: [] },
     };
   }
 
@@ -179,6 +148,9 @@ export class Entities {
     if (application.language) tags.set('language', [application.language]);
     for (const [key, value] of Object.entries(application.labels)) {
       tags.set(key, [value]);
+    }
+    for (const [key, values] of this.managed.tagsOf(application.guid)) {
+      tags.set(key, [...new Set([...(tags.get(key) ?? []), ...values])]);
     }
     return tags;
   }
@@ -225,6 +197,12 @@ export class Entities {
     );
     return this.signals;
   }
+}
+
+function isApplication(
+  entity: Application | OtherEntity,
+): entity is Application {
+  return 'applicationId' in entity;
 }
 
 function goldenMetrics(appName: string) {

@@ -20,3 +20,17 @@ export const BAD_KEY_BODY = {
     },
   ],
 };
+
+/** A field that was refused, and why. */
+export interface Invalid {
+  name: string;
+  reason: string;
+}
+
+/** Input that alerts and service levels refuse. */
+export function validationError(validationErrors: Invalid[]): GraphQLError {
+  return nerdGraphError('Validation Error', 'BAD_USER_INPUT', {
+    code: 'BAD_USER_INPUT',
+    validationErrors,
+  });
+}

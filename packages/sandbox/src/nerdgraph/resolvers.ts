@@ -4,9 +4,12 @@ import { Misbehaviour } from '../misbehaviour/Misbehaviour';
 import { NrqlError } from '../nrql/parse';
 import { NrdbResultContainer, runNrql } from '../nrql/runNrql';
 import { EventStore, SandboxAccount } from '../store/EventStore';
+import type { ManagedObjects } from '../store/ManagedObjects';
+import { Alerts } from './alerts';
 import { ChangeTracking, DeploymentInput, EventInput } from './changeTracking';
 import { Entities } from './entities';
 import { nerdGraphError } from './errors';
+import { Tagging } from './tagging';
 
 const DEFAULT_TIMEOUT_SECONDS = 5;
 const MOST_GUIDS = 25;
@@ -20,12 +23,15 @@ const USER = {
 /** What the resolvers of one request share. */
 export interface RequestScope {
   store: EventStore;
+  managed: ManagedObjects;
   /** The account that the request's key belongs to. */
   account: SandboxAccount;
   misbehaviour: Misbehaviour;
   /** Epoch milliseconds; the same for all queries of a request. */
   now: number;
   onQuery: (failed: boolean) => void;
+  /** Called when a mutation is done and its answer is to be lost. */
+  onLost: () => void;
 }
 
 interface NrqlArguments {
@@ -35,8 +41,13 @@ interface NrqlArguments {
 
 /** The root object of one request; graphql-js calls its functions. */
 export function createRoot(scope: RequestScope) {
-  const { store, account, now } = scope;
-  const entities = new Entities(store, account, now);
+  const { store, managed, account, now } = scope;
+  const entities = new Entities(store, managed, account, now);
+  const alerts = new Alerts(managed, account);
+  const tagging = new Tagging(
+    managed,
+    guid => Boolean(entities.find(guid)) || Boolean(entities.others.find(guid)),
+  );
   const changes = new ChangeTracking(store, entities, now);
   const nrql = nrqlResolver(scope);
 
@@ -47,9 +58,12 @@ export function createRoot(scope: RequestScope) {
   };
   const show = (guid: string) => {
     const application = entities.find(guid);
-    if (!application) return null;
+    const shown = application
+      ? entities.show(application, false)
+      : entities.others.find(guid);
+    if (!shown) return null;
     return {
-      ...entities.show(application, false),
+      ...shown,
       nrdbQuery: (
         args: { nrql: string; timeout?: number | null },
         _: unknown,
@@ -64,6 +78,7 @@ export function createRoot(scope: RequestScope) {
       checkAccount(id, account);
       return {
         ...outline,
+        alerts: () => alerts.fields(),
         nrql: (args: NrqlArguments, _: unknown, info: GraphQLResolveInfo) =>
           nrql(args, info),
       };
@@ -89,7 +104,7 @@ export function createRoot(scope: RequestScope) {
     entitySearch: async ({ query }: { query?: string | null }) => {
       const found = [
         ...(await entities.search(query ?? '')),
-        ...entities.searchServiceLevels(query ?? ''),
+        ...entities.searchOthers(query ?? ''),
       ];
       return {
         count: found.length,
@@ -106,15 +121,68 @@ export function createRoot(scope: RequestScope) {
       userId: String(USER.id),
       apiKey: `${account.apiKey.slice(0, 5)}...`,
     },
-    changeTrackingCreateDeployment: (args: {
-      deployment: DeploymentInput;
-      dataHandlingRules?: { validationFlags?: string[] } | null;
-    }) => changes.createDeployment(args.deployment, args.dataHandlingRules),
-    changeTrackingCreateEvent: (args: {
-      changeTrackingEvent: EventInput;
-      dataHandlingRules?: { validationFlags?: string[] } | null;
-    }) => changes.createEvent(args.changeTrackingEvent, args.dataHandlingRules),
+    ...mutations(scope, {
+      changeTrackingCreateDeployment: (args: {
+        deployment: DeploymentInput;
+        dataHandlingRules?: { validationFlags?: string[] } | null;
+      }) => changes.createDeployment(args.deployment, args.dataHandlingRules),
+      changeTrackingCreateEvent: (args: {
+        changeTrackingEvent: EventInput;
+        dataHandlingRules?: { validationFlags?: string[] } | null;
+      }) =>
+        changes.createEvent(args.changeTrackingEvent, args.dataHandlingRules),
+      alertsPolicyCreate: args => alerts.createPolicy(args),
+      alertsPolicyUpdate: args => alerts.updatePolicy(args),
+      alertsPolicyDelete: args => alerts.deletePolicy(args),
+      alertsNrqlConditionStaticCreate: args => alerts.createCondition(args),
+      alertsNrqlConditionStaticUpdate: args => alerts.updateCondition(args),
+      alertsConditionDelete: args => alerts.deleteCondition(args),
+      serviceLevelCreate: args => entities.levels.create(args),
+      serviceLevelUpdate: args => entities.levels.update(args),
+      serviceLevelDelete: args => entities.levels.delete(args),
+      dashboardCreate: args => entities.dashboards.create(args),
+      dashboardUpdate: args => entities.dashboards.update(args),
+      dashboardDelete: args => entities.dashboards.delete(args),
+      taggingAddTagsToEntity: args => tagging.add(args),
+      taggingReplaceTagsOnEntity: args => tagging.replace(args),
+      taggingDeleteTagFromEntity: args => tagging.delete(args),
+      taggingDeleteTagValuesFromEntity: args => tagging.deleteValues(args),
+    }),
   };
+}
+
+/** What dashboards and tags tell in `errors` of their answer instead of as errors of GraphQL. */
+const BUSINESS_ERRORS = /^(dashboard|tagging)/;
+
+/** Wraps mutations: the account has to be the key's, and faults that tests ordered come up. */
+function mutations(
+  scope: RequestScope,
+  resolvers: Record<string, (args: any) => unknown>,
+): Record<string, (args: any) => Promise<unknown>> {
+  const { account, misbehaviour, onLost } = scope;
+  return Object.fromEntries(
+    Object.entries(resolvers).map(([name, resolve]) => [
+      name,
+      async (args: any) => {
+        if (args.accountId !== undefined) checkAccount(args.accountId, account);
+        const fault = misbehaviour.takeForMutation(name, args);
+        if (fault) await sleep(fault.delayMs);
+        if (fault?.kind === 'refused') {
+          const { errorClass, message } = fault;
+          if (!BUSINESS_ERRORS.test(name)) {
+            throw nerdGraphError(message, errorClass);
+          }
+          const type = name.startsWith('tagging')
+            ? 'NOT_PERMITTED'
+            : 'FORBIDDEN_OPERATION';
+          return { errors: [{ type, message, description: message }] };
+        }
+        const result = await resolve(args);
+        if (fault?.kind === 'lost') onLost();
+        return result;
+      },
+    ]),
+  );
 }
 
 function checkAccount(id: number, account: SandboxAccount) {
