@@ -18,8 +18,15 @@ export const provisioningOperatePermission = createPermission({
   attributes: { action: 'update' },
 });
 
+/** Agree to or refuse what another person asked for, where an environment wants that. */
+export const provisioningApprovePermission = createPermission({
+  name: 'provisioning.approve',
+  attributes: { action: 'update' },
+});
+
 export const provisioningPermissions = [
   provisioningReadPermission,
   provisioningCreatePermission,
   provisioningOperatePermission,
+  provisioningApprovePermission,
 ];

@@ -1,0 +1,187 @@
+import type {
+  AuditorService,
+  BackstageCredentials,
+  HttpAuthService,
+} from '@backstage/backend-plugin-api';
+import { InputError } from '@backstage/errors';
+import type { BasicPermission } from '@backstage/plugin-permission-common';
+import type { JsonObject } from '@backstage/types';
+import {
+  OPERATION_KINDS,
+  OPERATION_STATES,
+  provisioningApprovePermission,
+  provisioningOperatePermission,
+  provisioningReadPermission,
+} from '@rocket/plugin-provisioning-common';
+import type { Request, Router } from 'express';
+import { z } from 'zod';
+import type { Access } from '../service/Access';
+import type { OperationService } from './OperationService';
+
+const entityRef = z
+  .string()
+  .max(200)
+  .regex(
+    /^[a-zA-Z]+:[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/,
+    'must be a full entity ref: kind:namespace/name',
+  );
+
+const environment = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be a DNS label');
+
+const reason = z.string().trim().min(1).max(1000);
+
+const planBody = z.strictObject({
+  kind: z.enum(OPERATION_KINDS),
+  subject: entityRef,
+  environment: environment.optional(),
+  input: z.record(z.string(), z.json()).default({}),
+});
+
+const operationBody = planBody.extend({
+  digest: z.string().regex(/^[0-9a-f]{64}$/, 'must be the digest of a plan'),
+  reason: reason.optional(),
+});
+
+const decisionBody = z
+  .strictObject({ reason: reason.optional() })
+  .optional()
+  .transform(body => body ?? {});
+const rejectionBody = z.strictObject({ reason });
+
+const listQuery = z.strictObject({
+  subject: entityRef.optional(),
+  owner: entityRef.optional(),
+  environment: environment.optional(),
+  state: z.enum(OPERATION_STATES).optional(),
+});
+
+function parse<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new InputError(
+    result.error.issues
+      .map(issue => `${issue.path.join('.') || 'body'}: ${issue.message}`)
+      .join('; '),
+  );
+}
+
+/** Adds plans, operations and decisions to the API. */
+export function addOperationRoutes(
+  router: Router,
+  deps: {
+    httpAuth: HttpAuthService;
+    auditor: AuditorService;
+    access: Access;
+    operations: OperationService;
+  },
+) {
+  const { auditor, operations } = deps;
+
+  async function authorize(req: Request, permission: BasicPermission) {
+    const credentials = await deps.httpAuth.credentials(req, {
+      allow: ['user', 'service'],
+    });
+    await deps.access.authorize(credentials, permission);
+    return credentials;
+  }
+
+  /** Records the attempt and how it ended; also when it is refused. */
+  async function audited<T extends { state: string }>(
+    req: Request,
+    eventId: string,
+    meta: JsonObject,
+    act: () => Promise<T>,
+  ): Promise<T> {
+    const event = await auditor.createEvent({
+      eventId,
+      severityLevel: 'medium',
+      request: req,
+      meta: JSON.parse(JSON.stringify(meta)),
+    });
+    try {
+      const result = await act();
+      await event.success({ meta: { to: result.state } });
+      return result;
+    } catch (error) {
+      await event.fail({ error: error as Error });
+      throw error;
+    }
+  }
+
+  router.post('/plans', async (req, res) => {
+    const credentials = await authorize(req, provisioningReadPermission);
+    res.json(await operations.plan(parse(planBody, req.body), credentials));
+  });
+
+  router.post('/operations', async (req, res) => {
+    const credentials = await authorize(req, provisioningOperatePermission);
+    const body = parse(operationBody, req.body);
+    const { kind, subject } = body;
+    const operation = await audited(
+      req,
+      'operation-request',
+      { kind, subject, environment: body.environment, reason: body.reason },
+      () => operations.request(body, credentials),
+    );
+    res.status(202).json(operation);
+  });
+
+  router.get('/operations', async (req, res) => {
+    await authorize(req, provisioningReadPermission);
+    const { state, ...filter } = parse(listQuery, req.query);
+    res.json({
+      items: await operations.list({
+        ...filter,
+        states: state && [state],
+      }),
+    });
+  });
+
+  router.get('/operations/:id', async (req, res) => {
+    await authorize(req, provisioningReadPermission);
+    res.json(await operations.get(req.params.id));
+  });
+
+  router.get('/operations/:id/events', async (req, res) => {
+    await authorize(req, provisioningReadPermission);
+    res.json({ items: await operations.events(req.params.id) });
+  });
+
+  for (const approved of [true, false]) {
+    const verb = approved ? 'approve' : 'reject';
+    router.post(`/operations/:id/${verb}`, async (req, res) => {
+      const credentials = await authorize(req, provisioningApprovePermission);
+      const body = parse(approved ? decisionBody : rejectionBody, req.body);
+      const { id } = req.params;
+      const operation = await audited(
+        req,
+        `operation-${verb}`,
+        { operation: id, reason: body.reason },
+        () => operations.decide(id, approved, body.reason, credentials),
+      );
+      res.json(operation);
+    });
+  }
+
+  const acts = {
+    cancel: (id: string, credentials: BackstageCredentials) =>
+      operations.cancel(id, credentials),
+    retry: (id: string, credentials: BackstageCredentials) =>
+      operations.retry(id, credentials),
+  };
+  for (const [verb, act] of Object.entries(acts)) {
+    router.post(`/operations/:id/${verb}`, async (req, res) => {
+      const credentials = await authorize(req, provisioningOperatePermission);
+      const { id } = req.params;
+      const operation = await audited(
+        req,
+        `operation-${verb}`,
+        { operation: id },
+        () => act(id, credentials),
+      );
+      res.status(202).json(operation);
+    });
+  }
+}
