@@ -17,6 +17,7 @@ type Break = {
 
 const GITHUB = 'skeletons/ci/github/.github/workflows/ci.yml';
 const PLATFORM = 'skeletons/nodejs-service';
+const KUBERNETES = 'skeletons/kubernetes';
 
 function breaks(template: string): Break[] {
   const definition = `${template}/template.yaml`;
@@ -130,6 +131,23 @@ function breaks(template: string): Break[] {
       file: `${PLATFORM}/src/platform/main.ts`,
       change: text => `${text}// changed\n`,
       reason: /src\/platform\/main\.ts changed/,
+    },
+    {
+      name: 'manifests that let a process write where it runs',
+      file: `${KUBERNETES}/base/deployment.yaml`,
+      change: text =>
+        text.replace(
+          'readOnlyRootFilesystem: true',
+          'readOnlyRootFilesystem: false',
+        ),
+      reason: /read-only-root: Deployment/,
+    },
+    {
+      name: 'an overlay that fetches from elsewhere',
+      file: `${KUBERNETES}/overlays/dev/kustomization.yaml`,
+      change: text =>
+        text.replace('- ../../base', '- https://example.com/base'),
+      reason: /'https:\/\/example\.com\/base' is an address/,
     },
     {
       name: 'a page that the navigation does not have',

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pipelineDrift } from './ci/generate';
 import type { Scaffolder } from './backend';
+import { checkManifests } from './kubernetes';
 import { lintTemplate } from './lint';
 import { render } from './render';
 import { equal, type Report } from './report';
@@ -111,6 +112,7 @@ async function checkTemplate(
     await checkTree(report, out, answers, label);
     await checkRepository(report, out, label);
     await checkSupplyChain(report, out, String(answers.ci), label);
+    await checkManifests(report, out, String(answers.name), label);
     const tree = treeOf(out);
     if (trees.length === 0 && options.dryRun !== false)
       await checkDryRun(report, template, answers, tree, options);

@@ -1,0 +1,4 @@
+export * from './files';
+export * from './kustomize';
+export * from './manifest';
+export * from './rules';
