@@ -9,6 +9,31 @@ export interface Config {
      * @visibility backend
      */
     dataDir: string;
+    /** How many things of a type an owner may have; checked before a run begins. Without a rule there is no limit. */
+    quota?: Array<{
+      /**
+       * Type of effect, for example `git.repository`.
+       * @visibility backend
+       */
+      type: string;
+      /**
+       * Entity ref of the owner that the rule is for. Default: every owner without a rule of its own.
+       * @visibility backend
+       */
+      owner?: string;
+      /**
+       * Largest number of them.
+       * @visibility backend
+       */
+      max: number;
+    }>;
+    reconcile?: {
+      /**
+       * Time between two looks at the same thing in an outside system. Default: 5 minutes.
+       * @visibility backend
+       */
+      interval?: HumanDuration | string;
+    };
     git?: {
       /**
        * How long a Git token is good. Default: 10 minutes.
@@ -30,6 +55,35 @@ export interface Config {
        * @visibility backend
        */
       maxConcurrent?: number;
+    };
+    /** Databases of services. */
+    databases?: {
+      /**
+       * PostgreSQL servers (15 or newer) beside the local runtime's own, by name;
+       * a `postgres.database` names one of them. `local` is taken.
+       */
+      servers?: {
+        [name: string]: {
+          /**
+           * Connection URL of a role that may create roles and databases.
+           * @visibility secret
+           */
+          url: string;
+        };
+      };
+      /**
+       * Connections to one database at the same time, for those that ask for no
+       * number of their own. Two versions share them while one takes over from
+       * the other. Default: 50.
+       * @visibility backend
+       */
+      connectionLimit?: number;
+      /**
+       * How long the closed database of a retired service is kept before it is
+       * dropped. Default: 30 days.
+       * @visibility backend
+       */
+      retention?: HumanDuration | string;
     };
     local?: {
       /**

@@ -3,13 +3,22 @@ import type { RootConfigService } from '@backstage/backend-plugin-api';
 import { readDurationFromConfig, type Config } from '@backstage/config';
 import { InputError } from '@backstage/errors';
 import { durationToMilliseconds, type HumanDuration } from '@backstage/types';
+import type { EffectsConfig } from './effects/createEffects';
+import type { EffectQuota } from './effects/Preflight';
 import type { GitLimits } from './git/gitRouter';
 import type { NewRelicTarget } from './local/environment';
 import type { SupervisionPolicy } from './local/SupervisedProcess';
 
 export interface ProvisioningConfig {
   dataDir: string;
+  effects: EffectsConfig;
   git: GitLimits & { tokenTtlMs: number };
+  databases: {
+    /** Beside the local runtime's own: name and URL of an administrator. */
+    servers: { name: string; url: string }[];
+    connectionLimit: number;
+    retentionMs: number;
+  };
   local: {
     enabled: boolean;
     postgres: { port: number; url?: string };
@@ -45,6 +54,10 @@ export function readProvisioningConfig(
   const to = whole('local.ports.to', 7199, from, 65535);
   return {
     dataDir: path(config.getString('dataDir')),
+    effects: {
+      quotas: (config.getOptionalConfigArray('quota') ?? []).map(readQuota),
+      reconcileIntervalMs: duration('reconcile.interval', { minutes: 5 }),
+    },
     git: {
       tokenTtlMs: duration('git.tokenTtl', { minutes: 10 }),
       timeoutMs: duration('git.timeout', { minutes: 10 }),
@@ -55,6 +68,11 @@ export function readProvisioningConfig(
         Number.MAX_SAFE_INTEGER,
       ),
       maxConcurrent: whole('git.maxConcurrent', 16, 1, 1000),
+    },
+    databases: {
+      servers: readServers(config),
+      connectionLimit: whole('databases.connectionLimit', 50, 1, 10_000),
+      retentionMs: duration('databases.retention', { days: 30 }),
     },
     local: {
       enabled: config.getOptionalBoolean('local.enabled') ?? true,
@@ -90,5 +108,38 @@ function readNewRelic(
     port: newRelic.getOptionalNumber('port'),
     licenseKey: newRelic.getString('licenseKey'),
     caFile: caFile && path(caFile),
+  };
+}
+
+function readServers(config: Config): { name: string; url: string }[] {
+  const servers = config.getOptionalConfig('databases.servers');
+  return (servers?.keys() ?? []).map(name => {
+    const key = `provisioning.databases.servers.${name}`;
+    if (name === 'local' || !/^[a-z][a-z0-9-]{0,30}$/.test(name)) {
+      throw new InputError(
+        `${key}: the name must be lower-case letters, digits and dashes, and not 'local'`,
+      );
+    }
+    const url = servers!.getString(`${name}.url`);
+    if (!/^postgres(ql)?:$/.test(URL.parse(url)?.protocol ?? '')) {
+      throw new InputError(
+        `${key}.url: must be a connection URL, postgresql://role:password@host:port/postgres`,
+      );
+    }
+    return { name, url };
+  });
+}
+
+function readQuota(rule: Config, index: number): EffectQuota {
+  const max = rule.getNumber('max');
+  if (!Number.isInteger(max) || max < 0) {
+    throw new InputError(
+      `provisioning.quota[${index}].max: must be a whole number from 0, was ${max}`,
+    );
+  }
+  return {
+    type: rule.getString('type'),
+    owner: rule.getOptionalString('owner'),
+    max,
   };
 }

@@ -10,20 +10,27 @@ import { catalogServiceRef } from '@backstage/plugin-catalog-node';
 import { ciRegistryServiceRef } from '@rocket/plugin-ci-registry-node';
 import { provisioningPermissions } from '@rocket/plugin-provisioning-common';
 import {
+  provisioningEffectsExtensionPoint,
   provisioningRuntimesExtensionPoint,
   type Runtime,
 } from '@rocket/plugin-provisioning-node';
 import { parse } from 'yaml';
 import { readProvisioningConfig } from './config';
+import { createEffects } from './effects/createEffects';
+import { EffectHandlers } from './effects/EffectHandlers';
+import { PostgresDatabaseHandler } from './effects/handlers/PostgresDatabaseHandler';
 import { GitAccess } from './git/GitAccess';
 import { GitHost } from './git/GitHost';
 import { createGitRouter } from './git/gitRouter';
-import { LocalRuntime } from './local/LocalRuntime';
+import { DatabaseServers, type DatabaseServer } from './local/DatabaseServers';
+import { CREDENTIALS, LocalRuntime } from './local/LocalRuntime';
 import { EmbeddedPostgres, ExternalPostgres } from './local/PostgresServer';
+import { ServiceDatabases } from './local/ServiceDatabases';
 import { Access } from './service/Access';
 import { DatabaseRepositoryStore } from './service/DatabaseRepositoryStore';
 import { DatabaseServiceStore } from './service/DatabaseServiceStore';
 import { DeploymentReports } from './service/DeploymentReports';
+import { RouteGuard } from './service/http';
 import { RepositoryService } from './service/RepositoryService';
 import { createRouter } from './service/router';
 import { ServiceManager } from './service/ServiceManager';
@@ -40,6 +47,10 @@ export const provisioningPlugin = createBackendPlugin({
         }
         runtimes.set(runtime.id, runtime);
       },
+    });
+    const handlers = new EffectHandlers();
+    env.registerExtensionPoint(provisioningEffectsExtensionPoint, {
+      addEffectHandler: handler => handlers.add(handler),
     });
     env.registerInit({
       deps: {
@@ -76,24 +87,50 @@ export const provisioningPlugin = createBackendPlugin({
         const access = new Access(deps);
         const host = new GitHost(join(config.dataDir, 'git'));
         const { enabled, postgres, ...local } = config.local;
+        const databaseServers: DatabaseServer[] = config.databases.servers.map(
+          ({ name, url }) => ({
+            name,
+            databases: new ServiceDatabases(
+              new ExternalPostgres(url),
+              service =>
+                join(config.dataDir, 'credentials', name, `${service}.json`),
+            ),
+          }),
+        );
         if (enabled) {
+          const directory = join(config.dataDir, 'postgres');
+          const databases = new ServiceDatabases(
+            postgres.url
+              ? new ExternalPostgres(postgres.url)
+              : new EmbeddedPostgres({
+                  directory,
+                  port: postgres.port,
+                  logger,
+                }),
+            service => join(config.dataDir, 'services', service, CREDENTIALS),
+          );
+          databaseServers.push({
+            name: 'local',
+            databases,
+            directory: postgres.url ? undefined : directory,
+          });
           runtimes.set(
             'local',
             new LocalRuntime({
               ...local,
               directory: join(config.dataDir, 'services'),
               registry: services,
-              postgres: postgres.url
-                ? new ExternalPostgres(postgres.url)
-                : new EmbeddedPostgres({
-                    directory: join(config.dataDir, 'postgres'),
-                    port: postgres.port,
-                    logger,
-                  }),
+              databases,
               logger,
             }),
           );
         }
+        handlers.add(
+          new PostgresDatabaseHandler({
+            ...config.databases,
+            servers: new DatabaseServers(databaseServers),
+          }),
+        );
         const reports = new DeploymentReports({ ...deps, db, host });
         const manager = new ServiceManager({
           listener: reports,
@@ -104,6 +141,24 @@ export const provisioningPlugin = createBackendPlugin({
           access,
           logger,
         });
+        const repositories = new RepositoryService({
+          store,
+          services,
+          host,
+          access,
+          catalog: deps.catalog,
+          discovery: deps.discovery,
+        });
+        const { ledger, preflight, upkeep } = createEffects({
+          ...deps,
+          handlers,
+          db,
+          config: config.effects,
+          access,
+          host,
+          repositories,
+          services: manager,
+        });
         const gitAccess = new GitAccess({
           store,
           access,
@@ -112,8 +167,12 @@ export const provisioningPlugin = createBackendPlugin({
         });
 
         await host.prepare();
-        deps.lifecycle.addShutdownHook(() => manager.shutdown());
+        deps.lifecycle.addShutdownHook(async () => {
+          await ledger.close();
+          await manager.shutdown();
+        });
         await manager.resume();
+        await upkeep.schedule(deps.scheduler);
         await deps.scheduler.scheduleTask({
           id: 'provisioning-deployment-reports',
           scope: 'local',
@@ -138,18 +197,13 @@ export const provisioningPlugin = createBackendPlugin({
         });
         const api = createRouter({
           httpAuth: deps.httpAuth,
-          auditor,
+          guard: new RouteGuard({ ...deps, access }),
           access,
           gitAccess,
-          repositories: new RepositoryService({
-            store,
-            services,
-            host,
-            access,
-            catalog: deps.catalog,
-            discovery: deps.discovery,
-          }),
+          repositories,
           services: manager,
+          ledger,
+          preflight,
           openapi: parse(
             await readFile(
               resolvePackagePath(

@@ -3,3 +3,4 @@ export * from './permissions';
 export * from './annotations';
 export * from './effects';
 export * from './operations';
+export * from './databases';

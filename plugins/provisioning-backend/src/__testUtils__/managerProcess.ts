@@ -8,6 +8,7 @@ import createKnex from 'knex';
 import { GitHost } from '../git/GitHost';
 import { LocalRuntime } from '../local/LocalRuntime';
 import { ExternalPostgres } from '../local/PostgresServer';
+import { ServiceDatabases } from '../local/ServiceDatabases';
 import { Access } from '../service/Access';
 import { DatabaseRepositoryStore } from '../service/DatabaseRepositoryStore';
 import { DatabaseServiceStore } from '../service/DatabaseServiceStore';
@@ -50,7 +51,10 @@ async function main() {
           directory: join(dataDir, 'services'),
           ports: { from: port, to: port + 5 },
           registry: services,
-          postgres: new ExternalPostgres('postgresql://nobody@127.0.0.1:1/x'),
+          databases: new ServiceDatabases(
+            new ExternalPostgres('postgresql://nobody@127.0.0.1:1/x'),
+            name => join(dataDir, 'services', name, 'database.json'),
+          ),
           policy: {
             readyTimeoutMs: 10_000,
             healthIntervalMs: 100,

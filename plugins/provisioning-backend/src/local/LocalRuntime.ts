@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LoggerService } from '@backstage/backend-plugin-api';
 import type {
@@ -8,20 +8,17 @@ import type {
   RuntimeChange,
   RuntimeEndpoint,
   RuntimeTarget,
+  UndoResult,
 } from '@rocket/plugin-provisioning-node';
 import { assertServiceName } from '../service/names';
 import { serviceEnvironment, type NewRelicTarget } from './environment';
 import { choosePort, type PortRegistry } from './ports';
 import { readManifest, type RuntimeManifest } from './manifest';
-import type { PostgresAdmin } from './PostgresServer';
 import { endLeftovers, lockDirectory } from './leftovers';
 import { Releases } from './Releases';
 import { runCommand } from './runCommand';
-import {
-  databaseName,
-  ServiceDatabases,
-  type DatabaseAccess,
-} from './ServiceDatabases';
+import { databaseName } from './databaseNames';
+import type { DatabaseAccess, ServiceDatabases } from './ServiceDatabases';
 import { ServiceLogFile } from './ServiceLogFile';
 import { SupervisedProcess, type SupervisionPolicy } from './SupervisedProcess';
 
@@ -30,13 +27,16 @@ export interface LocalRuntimeOptions {
   directory: string;
   ports: { from: number; to: number };
   registry: PortRegistry;
-  postgres: PostgresAdmin;
+  databases: ServiceDatabases;
   newRelic?: NewRelicTarget;
   policy: SupervisionPolicy;
   /** Longest install or migration, in milliseconds. */
   commandTimeoutMs: number;
   logger: LoggerService;
 }
+
+/** File in a service's directory with the passwords of its database; it stays as long as the data. */
+export const CREDENTIALS = 'database.json';
 
 const NOT_NEEDED = { message: 'not needed' };
 
@@ -53,7 +53,7 @@ export class LocalRuntime implements Runtime {
 
   constructor(options: LocalRuntimeOptions) {
     this.#options = options;
-    this.#databases = new ServiceDatabases(options.postgres);
+    this.#databases = options.databases;
     this.#releases = new Releases(options);
   }
 
@@ -67,7 +67,7 @@ export class LocalRuntime implements Runtime {
     this.#unlock = await lockDirectory(directory);
     await endLeftovers(directory, this.#options.policy.stopGraceMs, logger);
     // Ready before the first service needs it; whoever needs it reports what is wrong.
-    this.#options.postgres
+    this.#databases.admin
       .connectionUrl()
       .catch(error => logger.error(String(error.message)));
   }
@@ -95,7 +95,7 @@ export class LocalRuntime implements Runtime {
       const env = await this.#environment(target, 0, database, log);
       delete env.PORT;
       env.NEW_RELIC_ENABLED = 'false';
-      env.MIGRATION_DATABASE_URL = database!.ownerUrl;
+      env.MIGRATION_DATABASE_URL = database!.migrationUrl;
       await runCommand('The migration', manifest.migrate, {
         cwd: this.#releases.path(target),
         env,
@@ -148,6 +148,21 @@ export class LocalRuntime implements Runtime {
     await this.#end(name);
   }
 
+  /** Everything but the database and its credentials. */
+  async remove(target: Omit<RuntimeTarget, 'checkout'>): Promise<UndoResult> {
+    const { name } = target;
+    await this.#end(name);
+    await this.#options.registry.releasePort(name);
+    this.#logs.delete(name);
+    const home = this.#home(name);
+    for (const entry of await readdir(home).catch(() => [])) {
+      if (entry === CREDENTIALS) continue;
+      await rm(join(home, entry), { recursive: true, force: true });
+    }
+    await rmdir(home).catch(() => {});
+    return { outcome: 'done' };
+  }
+
   async readLog(name: string, request: { after?: number; limit: number }) {
     return (await this.#log(name)).read(request);
   }
@@ -157,7 +172,7 @@ export class LocalRuntime implements Runtime {
     for (const log of this.#logs.values()) {
       await log.then(file => file.flush()).catch(() => {});
     }
-    await this.#options.postgres.shutdown();
+    await this.#databases.admin.shutdown();
     await this.#unlock?.();
   }
 
@@ -184,8 +199,7 @@ export class LocalRuntime implements Runtime {
     log: ServiceLogFile,
   ): Promise<DatabaseAccess | undefined> {
     if (!manifest.database) return undefined;
-    const file = join(this.#home(target.name), 'database.json');
-    const database = await this.#databases.ensure(target.name, file);
+    const database = await this.#databases.ensure(target.name);
     log.hide(database.secrets);
     return database;
   }

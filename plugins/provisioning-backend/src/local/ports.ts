@@ -16,6 +16,8 @@ export function isPortFree(port: number): Promise<boolean> {
 export interface PortRegistry {
   getPort(name: string): Promise<number | undefined>;
   takePort(name: string, port: number): Promise<boolean>;
+  /** The service gives its port up. */
+  releasePort(name: string): Promise<void>;
   listPorts(): Promise<number[]>;
 }
 

@@ -7,7 +7,8 @@ import { Client } from 'pg';
 import { freePorts, makeDirectory } from '../__testUtils__/backend';
 import { EmbeddedPostgres } from './PostgresServer';
 import { processIdentity } from './processes';
-import { databaseName, ServiceDatabases } from './ServiceDatabases';
+import { databaseName, databaseRoles } from './databaseNames';
+import { ServiceDatabases } from './ServiceDatabases';
 
 jest.setTimeout(120_000);
 
@@ -103,18 +104,18 @@ describe('the embedded PostgreSQL', () => {
 
   it('gives roles that fit, repeatedly, and refuses a database of somebody else', async () => {
     const server = open();
-    const databases = new ServiceDatabases(server);
+    const file = join(root, 'long.json');
+    const databases = new ServiceDatabases(server, () => file);
     const name = `a${'-b'.repeat(31)}`;
     expect(name).toHaveLength(63);
-    const file = join(root, 'long.json');
-    const first = await databases.ensure(name, file);
-    expect(await databases.ensure(name, file)).toEqual(first);
+    const first = await databases.ensure(name);
+    expect(await databases.ensure(name)).toEqual(first);
     await expect(query(first.appUrl, 'SELECT 1 AS x')).resolves.toEqual([
       { x: 1 },
     ]);
     // The file is gone: the roles get new passwords.
     await rm(file);
-    const second = await databases.ensure(name, file);
+    const second = await databases.ensure(name);
     expect(second.appUrl).not.toBe(first.appUrl);
     await expect(query(second.appUrl, 'SELECT 1 AS x')).resolves.toEqual([
       { x: 1 },
@@ -122,15 +123,19 @@ describe('the embedded PostgreSQL', () => {
     await expect(query(first.appUrl, 'SELECT 1')).rejects.toThrow(/password/);
 
     await query(await server.connectionUrl(), 'CREATE DATABASE svc_taken');
-    await expect(
-      databases.ensure('taken', join(root, 'taken.json')),
-    ).rejects.toThrow(/belongs to 'postgres'/);
+    await expect(databases.ensure('taken')).rejects.toThrow(
+      /belongs to 'postgres'/,
+    );
   });
 
   it('has a different name for each service', () => {
     const long = `a${'b'.repeat(61)}`;
     expect(databaseName(`${long}c`)).not.toBe(databaseName(`${long}d`));
-    expect(`${databaseName(`${long}c`)}_owner`.length).toBeLessThanOrEqual(63);
+    const roles = [`${long}c`, `${long}d`].flatMap(name =>
+      Object.values(databaseRoles(databaseName(name))),
+    );
+    expect(new Set(roles).size).toBe(8);
+    for (const role of roles) expect(role.length).toBeLessThanOrEqual(63);
   });
 
   it('says so when the port is taken', async () => {

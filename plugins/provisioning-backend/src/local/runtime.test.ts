@@ -131,7 +131,7 @@ describe('the local runtime', () => {
     const text = JSON.stringify(log);
     expect(text).toContain('I am ledger-api');
     expect(text).toContain('secret postgresql://svc_ledger_api_app:***@');
-    expect(text).toContain('postgresql://svc_ledger_api_owner:***@');
+    expect(text).toContain('postgresql://svc_ledger_api_migration:***@');
     const password = new URL(env.DATABASE_URL).password;
     expect(password.length).toBeGreaterThan(20);
     const everything = JSON.stringify([
@@ -525,8 +525,8 @@ describe('the local runtime', () => {
         dataDir,
         'services/ledger-api/database.json',
       ));
-      url.username = 'svc_ledger_api_owner';
-      url.password = passwords.owner;
+      url.username = 'svc_ledger_api_migration';
+      url.password = passwords.migration;
       const client = new Client({ connectionString: url.toString() });
       await client.connect();
       const { rows } = await client.query(sql);

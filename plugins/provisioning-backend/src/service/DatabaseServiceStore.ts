@@ -88,6 +88,10 @@ export class DatabaseServiceStore implements ServiceStore {
       .update(toRow({ ...patch, updatedAt: this.#now().toISOString() }));
   }
 
+  async delete(name: string) {
+    await this.#db('services').where({ name }).delete();
+  }
+
   async getPort(name: string) {
     const row = await this.#db<ServiceRow>('services').where({ name }).first();
     return row?.port ?? undefined;
@@ -110,6 +114,10 @@ export class DatabaseServiceStore implements ServiceStore {
       }
       throw error;
     }
+  }
+
+  async releasePort(name: string) {
+    await this.#db('services').where({ name }).update({ port: null });
   }
 
   async listPorts() {

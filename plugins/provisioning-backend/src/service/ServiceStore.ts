@@ -43,9 +43,13 @@ export interface ServiceStore {
   list(): Promise<ServiceRecord[]>;
   /** Sets the given fields and the time of the update. */
   update(name: string, patch: ServicePatch): Promise<void>;
+  /** With its port. */
+  delete(name: string): Promise<void>;
   getPort(name: string): Promise<number | undefined>;
   /** Takes the port for the service; false when another service has it. */
   takePort(name: string, port: number): Promise<boolean>;
+  /** The service gives its port up; nothing to do when it has none. */
+  releasePort(name: string): Promise<void>;
   /** Ports that services have. */
   listPorts(): Promise<number[]>;
 }

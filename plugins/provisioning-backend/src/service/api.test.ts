@@ -14,7 +14,7 @@ import {
   startBackend,
   type TestBackend,
 } from '../__testUtils__/backend';
-import { databaseName } from '../local/ServiceDatabases';
+import { databaseName } from '../local/databaseNames';
 import { assertServiceName } from './names';
 
 jest.setTimeout(60_000);
