@@ -1,30 +1,16 @@
-import type {
-  AuditorService,
-  BackstageCredentials,
-  HttpAuthService,
-} from '@backstage/backend-plugin-api';
-import { InputError } from '@backstage/errors';
-import type { BasicPermission } from '@backstage/plugin-permission-common';
-import type { JsonObject } from '@backstage/types';
+import type { BackstageCredentials } from '@backstage/backend-plugin-api';
 import {
   OPERATION_KINDS,
   OPERATION_STATES,
   provisioningApprovePermission,
   provisioningOperatePermission,
   provisioningReadPermission,
+  type Operation,
 } from '@rocket/plugin-provisioning-common';
 import type { Request, Router } from 'express';
 import { z } from 'zod';
-import type { Access } from '../service/Access';
+import { entityRef, parse, type RouteGuard } from '../service/http';
 import type { OperationService } from './OperationService';
-
-const entityRef = z
-  .string()
-  .max(200)
-  .regex(
-    /^[a-zA-Z]+:[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/,
-    'must be a full entity ref: kind:namespace/name',
-  );
 
 const environment = z
   .string()
@@ -57,58 +43,18 @@ const listQuery = z.strictObject({
   state: z.enum(OPERATION_STATES).optional(),
 });
 
-function parse<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  throw new InputError(
-    result.error.issues
-      .map(issue => `${issue.path.join('.') || 'body'}: ${issue.message}`)
-      .join('; '),
-  );
-}
-
 /** Adds plans, operations and decisions to the API. */
 export function addOperationRoutes(
   router: Router,
-  deps: {
-    httpAuth: HttpAuthService;
-    auditor: AuditorService;
-    access: Access;
-    operations: OperationService;
-  },
-) {
-  const { auditor, operations } = deps;
-
-  async function authorize(req: Request, permission: BasicPermission) {
-    const credentials = await deps.httpAuth.credentials(req, {
-      allow: ['user', 'service'],
-    });
-    await deps.access.authorize(credentials, permission);
-    return credentials;
-  }
-
-  /** Records the attempt and how it ended; also when it is refused. */
-  async function audited<T extends { state: string }>(
+  { guard, operations }: { guard: RouteGuard; operations: OperationService },
+): void {
+  const authorize = guard.authorize.bind(guard);
+  const audited = (
     req: Request,
     eventId: string,
-    meta: JsonObject,
-    act: () => Promise<T>,
-  ): Promise<T> {
-    const event = await auditor.createEvent({
-      eventId,
-      severityLevel: 'medium',
-      request: req,
-      meta: JSON.parse(JSON.stringify(meta)),
-    });
-    try {
-      const result = await act();
-      await event.success({ meta: { to: result.state } });
-      return result;
-    } catch (error) {
-      await event.fail({ error: error as Error });
-      throw error;
-    }
-  }
+    meta: Record<string, string | undefined>,
+    act: () => Promise<Operation>,
+  ) => guard.audited(req, eventId, 'medium', meta, act);
 
   router.post('/plans', async (req, res) => {
     const credentials = await authorize(req, provisioningReadPermission);

@@ -121,7 +121,7 @@ const undoInput = z.strictObject({
   run: z
     .string()
     .regex(
-      /^(task|operation):[A-Za-z0-9-]{1,64}$/,
+      /^(task|operation):[A-Za-z0-9._-]{1,180}$/,
       'must be task:<id> or operation:<id>',
     ),
 });
