@@ -13,6 +13,8 @@ export interface Repository {
   createdAt: string;
   /** Entity ref of who asked for it. */
   createdBy: string;
+  /** Retired: can be read only, since then; ISO 8601. */
+  archivedAt?: string;
 }
 
 /** Answer of `POST /git-tokens`: a short-lived password for Git over HTTP. */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type {
   AuthService,
   BackstageCredentials,
@@ -13,15 +14,24 @@ import {
 } from '@backstage/errors';
 import type {
   DeployRequest,
+  Effect,
+  EffectEvent,
+  EffectRequest,
   GitToken,
   NameAvailability,
+  PreflightReport,
   Repository,
   ServiceLog,
   ServiceStatus,
 } from '@rocket/plugin-provisioning-common';
-import type { ProvisioningService } from './provisioningService';
+import type { EffectQuery, ProvisioningService } from './provisioningService';
 
 const TIMEOUT_MS = 30_000;
+/** A preflight asks several systems. */
+const PREFLIGHT_TIMEOUT_MS = 60_000;
+const POLL_MS = 500;
+/** Polls in a row without an answer before waiting is given up. */
+const MAX_MISSED_POLLS = 20;
 
 const errorClasses = {
   ConflictError,
@@ -116,11 +126,106 @@ export class ProvisioningClient implements ProvisioningService {
     );
   }
 
+  preflight(request: { effects: EffectRequest[] }, options: Options) {
+    return this.#call<PreflightReport>(
+      'POST',
+      '/preflight',
+      options,
+      request,
+      PREFLIGHT_TIMEOUT_MS,
+    );
+  }
+
+  requestEffect(
+    request: EffectRequest & { deferred?: boolean },
+    options: Options,
+  ) {
+    return this.#call<Effect>('POST', '/effects', options, request);
+  }
+
+  async waitForEffect(
+    id: string,
+    options: Options & {
+      signal?: AbortSignal;
+      onProgress?: (message: string) => void;
+    },
+  ) {
+    const { signal, onProgress } = options;
+    let missed = 0;
+    let said: string | undefined;
+    for (;;) {
+      signal?.throwIfAborted();
+      try {
+        const effect = await this.getEffect(id, options);
+        missed = 0;
+        if (effect.state === 'live') return effect;
+        if (effect.message && effect.message !== said) {
+          said = effect.message;
+          if (effect.state !== 'failed') onProgress?.(said);
+        }
+        if (!['planned', 'applying'].includes(effect.state)) {
+          throw new ConflictError(
+            `${effect.type} ${effect.reference} is ${effect.state}: ${
+              effect.message ?? effect.instruction ?? 'no reason was given'
+            }`,
+          );
+        }
+      } catch (error) {
+        if ((error as Error).name !== 'ServiceUnavailableError') throw error;
+        missed += 1;
+        if (missed > MAX_MISSED_POLLS) throw error;
+      }
+      await delay(POLL_MS, undefined, { signal });
+    }
+  }
+
+  async listEffects(query: EffectQuery, options: Options) {
+    const parameters = new URLSearchParams();
+    for (const [key, value] of Object.entries(query)) {
+      for (const item of [value].flat()) {
+        if (item !== undefined) parameters.append(key, String(item));
+      }
+    }
+    const { items } = await this.#call<{ items: Effect[] }>(
+      'GET',
+      `/effects?${parameters}`,
+      options,
+    );
+    return items;
+  }
+
+  getEffect(id: string, options: Options) {
+    return this.#call<Effect>(
+      'GET',
+      `/effects/${encodeURIComponent(id)}`,
+      options,
+    );
+  }
+
+  async listEffectEvents(id: string, options: Options) {
+    const { items } = await this.#call<{ items: EffectEvent[] }>(
+      'GET',
+      `/effects/${encodeURIComponent(id)}/events`,
+      options,
+    );
+    return items;
+  }
+
+  observeEffect(id: string, options: Options) {
+    return this.#call<Effect>(
+      'POST',
+      `/effects/${encodeURIComponent(id)}/observe`,
+      options,
+      {},
+    );
+  }
+
   async #call<T>(
     method: string,
     path: string,
     options: Options,
     body?: unknown,
+    timeoutMs: number = TIMEOUT_MS,
   ): Promise<T> {
     const baseUrl = await this.#discovery.getBaseUrl('provisioning');
     const { token } = await this.#auth.getPluginRequestToken({
@@ -136,7 +241,7 @@ export class ProvisioningClient implements ProvisioningService {
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
         body: body === undefined ? undefined : JSON.stringify(body),
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: AbortSignal.timeout(timeoutMs),
       });
     } catch (error) {
       throw new ServiceUnavailableError(

@@ -40,6 +40,11 @@ export interface EffectHandler {
   readonly title: string;
   /** Position in retirement: traffic 10, alerts 20, workload 30, data 40, repository 50, entity 60. */
   readonly retireOrder: number;
+  /**
+   * Whether another run may not take up what one has begun: of two runs for
+   * one name the second is refused. Operations may change what is live.
+   */
+  readonly exclusive?: boolean;
   /** @throws InputError that names the field. The answer is stored as the intent; it holds no secret. */
   parseIntent(intent: JsonObject): JsonObject;
   /** How it will be taken back, in a sentence for people. */

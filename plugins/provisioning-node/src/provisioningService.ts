@@ -1,12 +1,31 @@
 import type { BackstageCredentials } from '@backstage/backend-plugin-api';
 import type {
   DeployRequest,
+  Effect,
+  EffectEvent,
+  EffectRequest,
+  EffectState,
   GitToken,
   NameAvailability,
+  PreflightReport,
   Repository,
   ServiceLog,
   ServiceStatus,
 } from '@rocket/plugin-provisioning-common';
+
+/** Which effects; all conditions hold at once. */
+export interface EffectQuery {
+  subject?: string;
+  owner?: string;
+  environment?: string;
+  run?: string;
+  type?: string;
+  state?: EffectState[];
+  /** Only those with a greater sequence. */
+  after?: number;
+  /** At most 1000, which is the default. */
+  limit?: number;
+}
 
 /** How other backend plugins reach provisioning; the calls act for `credentials`. */
 export interface ProvisioningService {
@@ -56,4 +75,51 @@ export interface ProvisioningService {
     request: { after?: number; limit?: number },
     options: { credentials: BackstageCredentials },
   ): Promise<ServiceLog>;
+  /** Whether a run could make these things; writes nothing anywhere. */
+  preflight(
+    request: { effects: EffectRequest[] },
+    options: { credentials: BackstageCredentials },
+  ): Promise<PreflightReport>;
+  /**
+   * Written and being made when it returns; follow it with `getEffect`, or
+   * wait with `waitForEffect`. The same request again finds it. With
+   * `deferred` the caller makes the thing itself and sends the same request
+   * without it when that is done. `ConflictError` names who has it.
+   */
+  requestEffect(
+    request: EffectRequest & { deferred?: boolean },
+    options: { credentials: BackstageCredentials },
+  ): Promise<Effect>;
+  /**
+   * Waits until an effect is `live` and returns it.
+   * @throws with the effect's message when it failed, or goes or went again;
+   * `ServiceUnavailableError` when provisioning does not answer for a minute
+   */
+  waitForEffect(
+    id: string,
+    options: {
+      credentials: BackstageCredentials;
+      signal?: AbortSignal;
+      /** Hears what the effect's message is, when it changes. */
+      onProgress?: (message: string) => void;
+    },
+  ): Promise<Effect>;
+  /** By sequence, ascending. */
+  listEffects(
+    query: EffectQuery,
+    options: { credentials: BackstageCredentials },
+  ): Promise<Effect[]>;
+  getEffect(
+    id: string,
+    options: { credentials: BackstageCredentials },
+  ): Promise<Effect>;
+  listEffectEvents(
+    id: string,
+    options: { credentials: BackstageCredentials },
+  ): Promise<EffectEvent[]>;
+  /** Looks at the outside world now. */
+  observeEffect(
+    id: string,
+    options: { credentials: BackstageCredentials },
+  ): Promise<Effect>;
 }

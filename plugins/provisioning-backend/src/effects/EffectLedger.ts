@@ -16,10 +16,15 @@ export interface Actor {
 
 export interface EffectFilter {
   subject?: string;
+  owner?: string;
   environment?: string;
   run?: string;
   states?: EffectState[];
   type?: string;
+  reference?: string;
+  /** Only those with a greater sequence. */
+  after?: number;
+  limit?: number;
 }
 
 /**
@@ -34,15 +39,27 @@ export interface EffectLedger {
    * Writes the effect, makes it, and answers when it is `live`. The same
    * type and reference again for the same subject changes it to the new intent
    * (or finds nothing to do).
-   * @throws ConflictError when it belongs to another subject; whatever the
-   * handler throws, after `failed` is written.
+   * @throws ConflictError when it belongs to another subject or another run
+   * works on it; whatever the handler throws, after `failed` is written.
    */
   perform(
     request: EffectRequest,
     actor: Actor,
     options?: { signal?: AbortSignal },
   ): Promise<Effect>;
-  /** One attempt to take it back; call again while the state stays `undoing`. Nothing to do for what is `undone`. */
+  /** Like `perform`, but answers when the effect is written; it is made in the background, also after a restart. */
+  begin(request: EffectRequest, actor: Actor): Promise<Effect>;
+  /**
+   * Writes the effect as `planned` for a caller that makes it itself (a push,
+   * say) and calls `perform` when that is done; the handler then looks at what
+   * was made. Until then it can be taken back like any other.
+   */
+  expect(request: EffectRequest, actor: Actor): Promise<Effect>;
+  /**
+   * One attempt to take it back; call again while the state stays `undoing`.
+   * Nothing to do for what is `undone`. When the handler throws, the state
+   * stays `undoing`, too.
+   */
   remove(
     id: string,
     mode: 'undo' | 'retire',
@@ -55,6 +72,6 @@ export interface EffectLedger {
   /** By `sequence`, ascending. */
   list(filter: EffectFilter): Promise<Effect[]>;
   events(effectId: string): Promise<EffectEvent[]>;
-  /** Position in retirement of a type's handler. */
+  /** Position in retirement of a type's handler; of an unknown type the last but the entity. */
   retireOrder(type: string): number;
 }

@@ -11,7 +11,10 @@ import {
   type GitToken,
 } from '@rocket/plugin-provisioning-common';
 import type { Access } from '../service/Access';
-import type { RepositoryStore } from '../service/RepositoryStore';
+import type {
+  RepositoryRecord,
+  RepositoryStore,
+} from '../service/RepositoryStore';
 
 const TOKEN_PREFIX = 'rgt_';
 
@@ -84,6 +87,9 @@ export class GitAccess {
       if (write && record.access !== 'write') {
         throw new NotAllowedError('This Git token is for reading only');
       }
+      if (write) {
+        refuseArchived(await this.#store.getRepository(repository));
+      }
       return record.createdBy;
     }
     const credentials = await this.#auth
@@ -110,7 +116,17 @@ export class GitAccess {
     );
     const record = await this.#store.getRepository(repository);
     if (!record) throw new NotFoundError(`No repository '${repository}'`);
-    if (write) await this.#access.requireOwner(credentials, record.owner);
+    if (!write) return;
+    await this.#access.requireOwner(credentials, record.owner);
+    refuseArchived(record);
+  }
+}
+
+function refuseArchived(record: RepositoryRecord | undefined) {
+  if (record?.archivedAt) {
+    throw new NotAllowedError(
+      `The repository '${record.name}' is archived since ${record.archivedAt}; it can be read only`,
+    );
   }
 }
 

@@ -34,11 +34,11 @@ export class GitHost {
     this.root = root;
   }
 
-  /** Ends what an interrupted `create` left. */
+  /** Ends what an interrupted `create` or `remove` left. */
   async prepare(): Promise<void> {
     await mkdir(this.root, { recursive: true, mode: 0o700 });
     for (const entry of await readdir(this.root)) {
-      if (entry.startsWith('.new-')) {
+      if (entry.startsWith('.new-') || entry.startsWith('.gone-')) {
         await rm(join(this.root, entry), { recursive: true, force: true });
       }
     }
@@ -79,6 +79,34 @@ export class GitHost {
       '--count=1',
     ]);
     return refs.trim() === '';
+  }
+
+  /** What each branch and tag points at: names, commits, trees, and whether a commit has parents. */
+  async heads(
+    name: string,
+  ): Promise<{ ref: string; commit: string; tree: string; root: boolean }[]> {
+    const directory = await this.#get(name);
+    const text = await git([
+      `--git-dir=${directory}`,
+      'for-each-ref',
+      '--format=%(refname)%1f%(objectname)%1f%(tree)%1f%(parent)',
+    ]);
+    return text
+      .split('\n')
+      .filter(Boolean)
+      .map(row => {
+        const [ref, commit, tree, parent] = row.split('\x1f');
+        return { ref, commit, tree, root: !parent };
+      });
+  }
+
+  /** Takes the repository away; nothing to do when there is none. */
+  async remove(name: string): Promise<void> {
+    const directory = await this.find(name);
+    if (!directory) return;
+    const gone = join(this.root, `.gone-${randomBytes(8).toString('hex')}`);
+    await rename(directory, gone);
+    await rm(gone, { recursive: true, force: true });
   }
 
   /** Full SHA of a branch, tag or SHA; default: the default branch. */

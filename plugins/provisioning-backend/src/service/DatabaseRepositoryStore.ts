@@ -13,6 +13,7 @@ interface RepositoryRow {
   created_by: string;
   created_at: string;
   request_id: string | null;
+  archived_at: string | null;
 }
 
 interface TokenRow {
@@ -52,6 +53,19 @@ export class DatabaseRepositoryStore implements RepositoryStore {
       .where({ name })
       .first();
     return row && toRepository(row);
+  }
+
+  async setArchived(name: string, at: string | undefined) {
+    await this.#db<RepositoryRow>('repositories')
+      .where({ name })
+      .update({ archived_at: at ?? null });
+  }
+
+  async deleteRepository(name: string) {
+    await this.#db.transaction(async tx => {
+      await tx<TokenRow>('git_tokens').where({ repository: name }).delete();
+      await tx<RepositoryRow>('repositories').where({ name }).delete();
+    });
   }
 
   async listRepositories() {
@@ -95,5 +109,6 @@ function toRepository(row: RepositoryRow): RepositoryRecord {
     createdBy: row.created_by,
     createdAt: row.created_at,
     requestId: row.request_id ?? undefined,
+    archivedAt: row.archived_at ?? undefined,
   };
 }

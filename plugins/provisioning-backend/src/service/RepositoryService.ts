@@ -93,6 +93,62 @@ export class RepositoryService {
     return Promise.all(records.map(record => this.#toRepository(record)));
   }
 
+  /**
+   * Deletes the repository that the request made, if it is empty or holds only
+   * `pushed`. Nothing to do when there is none.
+   * @returns for `touched`, what else is in it
+   */
+  async removeUntouched(
+    name: string,
+    requestId: string,
+    pushed: { commit?: string; tree?: string },
+  ): Promise<
+    { outcome: 'removed' | 'foreign' } | { outcome: 'touched'; by: string }
+  > {
+    const { store, host } = this.#deps;
+    const record = await store.getRepository(assertServiceName(name));
+    // The row is the last to go.
+    if (!record) return { outcome: 'removed' };
+    if (record.requestId !== requestId) return { outcome: 'foreign' };
+    // Nobody pushes between the look and the removal.
+    await store.setArchived(name, new Date().toISOString());
+    if (await host.find(name)) {
+      const foreign = (await host.heads(name)).filter(
+        ({ commit, tree, root }) =>
+          commit !== pushed.commit && !(root && tree === pushed.tree),
+      );
+      if (foreign.length) {
+        await store.setArchived(name, undefined);
+        return {
+          outcome: 'touched',
+          by: foreign
+            .slice(0, 5)
+            .map(({ ref, commit }) => `${ref} at ${commit.slice(0, 12)}`)
+            .join(', '),
+        };
+      }
+      await host.remove(name);
+    }
+    await store.deleteRepository(name);
+    return { outcome: 'removed' };
+  }
+
+  /** Makes it read-only; its content stays. Nothing to do when it is so or there is none. */
+  async archive(name: string): Promise<void> {
+    const { store } = this.#deps;
+    const record = await store.getRepository(assertServiceName(name));
+    if (record && !record.archivedAt) {
+      await store.setArchived(name, new Date().toISOString());
+    }
+  }
+
+  /** The row and whether its directory is there. */
+  async inspect(name: string) {
+    const { store, host } = this.#deps;
+    const record = await store.getRepository(assertServiceName(name));
+    return { record, exists: (await host.find(name)) !== undefined };
+  }
+
   /** Looks where a new service would write, with the eyes of who asks. */
   async checkName(
     name: string,
@@ -142,6 +198,7 @@ export class RepositoryService {
       cloneUrl: `${base}/git/${record.name}.git`,
       createdAt: record.createdAt,
       createdBy: record.createdBy,
+      archivedAt: record.archivedAt,
     };
   }
 }

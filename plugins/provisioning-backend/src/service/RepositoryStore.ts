@@ -7,6 +7,8 @@ export interface RepositoryRecord {
   createdBy: string;
   createdAt: string;
   requestId?: string;
+  /** Read-only since; ISO 8601. */
+  archivedAt?: string;
 }
 
 /** A Git token without the token. */
@@ -23,6 +25,10 @@ export interface RepositoryStore {
   /** False when the name is taken; nothing is written then. */
   insertRepository(record: RepositoryRecord): Promise<boolean>;
   getRepository(name: string): Promise<RepositoryRecord | undefined>;
+  /** Undefined: writable again. */
+  setArchived(name: string, at: string | undefined): Promise<void>;
+  /** With its tokens. */
+  deleteRepository(name: string): Promise<void>;
   /** By name. */
   listRepositories(): Promise<RepositoryRecord[]>;
   /** Also forgets the tokens that expired before `now`. */

@@ -7,7 +7,7 @@ import {
   NotFoundError,
   NotImplementedError,
 } from '@backstage/errors';
-import type { Runtime } from '@rocket/plugin-provisioning-node';
+import type { Runtime, UndoResult } from '@rocket/plugin-provisioning-node';
 import {
   type DeployRequest,
   type ServiceLog,
@@ -256,6 +256,57 @@ export class ServiceManager {
       await this.#deployer.bringUp(record, signal);
     });
     return this.status(name);
+  }
+
+  /**
+   * Ends the service and takes it from its runtime, whatever is under way.
+   * Nothing to do for what is not there or belongs to another entity.
+   */
+  async remove(name: string, entityRef: string): Promise<UndoResult> {
+    return this.#jobs.admit(name, async () => {
+      const record = await this.#store.get(assertServiceName(name));
+      if (!record) return { outcome: 'done' };
+      if (record.entityRef !== entityRef) {
+        return {
+          outcome: 'done',
+          message: `The service ${name} belongs to ${record.entityRef} and was left alone`,
+        };
+      }
+      const runtime = this.#deployer.runtime(record);
+      const job = this.#jobs.get(name);
+      job?.controller.abort(new Error('The service is being removed'));
+      await job?.done;
+      await this.#store.update(name, {
+        desired: 'stopped',
+        state: 'stopped',
+        message: 'It is being removed',
+        ...(record.deployStatus === 'running'
+          ? { deployStatus: 'failed' as const }
+          : {}),
+      });
+      await runtime.stop(name);
+      const { criticalPath, owner } = record;
+      const commit = record.runningCommit ?? record.deployCommit ?? '';
+      const result = (await runtime.remove?.({
+        name,
+        entityRef,
+        owner,
+        criticalPath,
+        commit,
+      })) ?? { outcome: 'done' };
+      // Last: until then it can be repeated.
+      if (result.outcome === 'done') await this.#store.delete(name);
+      return result;
+    });
+  }
+
+  get hasLocalRuntime(): boolean {
+    return this.#runtimes.has(LOCAL);
+  }
+
+  async find(name: string): Promise<ServiceStatus | undefined> {
+    const record = await this.#store.get(assertServiceName(name));
+    return record && toStatus(record);
   }
 
   async list(): Promise<ServiceStatus[]> {

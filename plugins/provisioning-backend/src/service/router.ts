@@ -1,74 +1,47 @@
-import type {
-  AuditorService,
-  HttpAuthService,
-} from '@backstage/backend-plugin-api';
-import { parseEntityRef } from '@backstage/catalog-model';
-import { InputError, NotFoundError } from '@backstage/errors';
-import type { BasicPermission } from '@backstage/plugin-permission-common';
+import type { HttpAuthService } from '@backstage/backend-plugin-api';
+import { NotFoundError } from '@backstage/errors';
 import {
   provisioningCreatePermission,
   provisioningOperatePermission,
   provisioningReadPermission,
 } from '@rocket/plugin-provisioning-common';
-import express, { type Request } from 'express';
+import express from 'express';
 import Router from 'express-promise-router';
 import { z } from 'zod';
 import type { GitAccess } from '../git/GitAccess';
+import type { EffectLedger } from '../effects/EffectLedger';
+import { addEffectRoutes } from '../effects/effectRoutes';
+import type { Preflight } from '../effects/Preflight';
 import type { Access } from './Access';
+import {
+  entityRef,
+  parse,
+  plainText,
+  serviceName,
+  type RouteGuard,
+} from './http';
 import { assertServiceName } from './names';
 import type { RepositoryService } from './RepositoryService';
 import type { Operation } from './ServiceJobs';
 import type { ServiceManager } from './ServiceManager';
 
-const name = z.string().transform((value, context) => {
-  try {
-    return assertServiceName(value, '');
-  } catch (error) {
-    context.addIssue((error as Error).message.replace(/^: /, ''));
-    return z.NEVER;
-  }
-});
-
-const entityRef = z
-  .string()
-  .max(200)
-  .refine(value => {
-    try {
-      parseEntityRef(value);
-      return /^[a-zA-Z]+:[A-Za-z0-9._-]+\/[A-Za-z0-9._-]+$/.test(value);
-    } catch {
-      return false;
-    }
-  }, 'must be a full entity ref: kind:namespace/name');
-
-/** Text that ends up in an environment variable and in lists. */
-const plainText = (max: number) =>
-  z
-    .string()
-    .max(max)
-    .refine(
-      // eslint-disable-next-line no-control-regex
-      value => !/[\u0000-\u001f\u007f]/.test(value),
-      'must be one line without control characters',
-    );
-
 const createRepositoryBody = z.strictObject({
-  name,
+  name: serviceName,
   owner: entityRef,
   description: plainText(500).optional(),
   requestId: plainText(200).optional(),
 });
 
 const gitTokenBody = z.strictObject({
-  repository: name,
+  repository: serviceName,
   access: z.enum(['read', 'write']),
 });
 
 const deployBody = z.strictObject({
-  name,
+  name: serviceName,
   entityRef,
   owner: entityRef,
-  repository: name,
+  repository: serviceName,
   ref: z.string().min(1).max(200).optional(),
   criticalPath: z
     .string()
@@ -84,61 +57,28 @@ const logQuery = z.object({
   limit: z.coerce.number().int().min(1).max(2000).default(200),
 });
 
-function parse<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  throw new InputError(
-    result.error.issues
-      .map(issue => `${issue.path.join('.') || 'body'}: ${issue.message}`)
-      .join('; '),
-  );
-}
-
 /** Routes of the provisioning API but Git's; `src/schema/openapi.yaml` describes them. */
 export function createRouter(deps: {
   httpAuth: HttpAuthService;
-  auditor: AuditorService;
+  guard: RouteGuard;
   access: Access;
   gitAccess: GitAccess;
   repositories: RepositoryService;
   services: ServiceManager;
+  ledger: EffectLedger;
+  preflight: Preflight;
   openapi: object;
 }): express.Router {
-  const { auditor, access, gitAccess, repositories, services } = deps;
+  const { guard, gitAccess, repositories, services } = deps;
 
-  async function authorize(req: Request, permission: BasicPermission) {
-    const credentials = await deps.httpAuth.credentials(req, {
-      allow: ['user', 'service'],
-    });
-    await access.authorize(credentials, permission);
-    return credentials;
-  }
-
-  /** Records the attempt and how it ended; also when it is refused. */
-  async function audited<T>(
-    req: Request,
-    eventId: string,
-    severityLevel: 'low' | 'medium',
-    meta: Record<string, string | undefined>,
-    act: () => Promise<T>,
-  ): Promise<T> {
-    const event = await auditor.createEvent({
-      eventId,
-      severityLevel,
-      request: req,
-      meta: JSON.parse(JSON.stringify(meta)),
-    });
-    try {
-      const result = await act();
-      await event.success();
-      return result;
-    } catch (error) {
-      await event.fail({ error: error as Error });
-      throw error;
-    }
-  }
+  const authorize: RouteGuard['authorize'] = (req, permission) =>
+    guard.authorize(req, permission);
+  const audited: RouteGuard['audited'] = (...attempt) =>
+    guard.audited(...attempt);
 
   const router = Router();
+  // Before the parser for all the others: intents may be larger.
+  addEffectRoutes(router, deps);
   router.use(express.json({ limit: '64kb' }));
 
   router.get('/openapi.json', async (req, res) => {
