@@ -154,7 +154,7 @@ describe.each(databases.eachSupportedId())('%p away', id => {
   it.each([
     'BEGIN',
     'insert into "repositories"',
-    'update "entities"',
+    'insert into "entities"',
     'insert into "entity_changes"',
     'insert into "outbox"',
     'insert into "deployments"',

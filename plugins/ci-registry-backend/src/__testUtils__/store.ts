@@ -53,22 +53,25 @@ export function item(
 /** ms since 1970; every push is a moment later. */
 export const clock = { now: 1_000 };
 
-export function write(
+export async function write(
   store: DatabaseEntityStore,
   from: PushSource,
   entities: EntityToStore[],
   more: Partial<PushToStore> = {},
 ) {
   clock.now += 1;
-  return store.transaction(tx =>
-    store.write(tx, {
-      source: from,
-      pushedBy: 'plugin:test',
-      now: clock.now,
-      entities,
-      ...more,
-    }),
+  const [written] = await store.transaction(tx =>
+    store.write(tx, [
+      {
+        source: from,
+        pushedBy: 'plugin:test',
+        now: clock.now,
+        entities,
+        ...more,
+      },
+    ]),
   );
+  return written;
 }
 
 export async function push(

@@ -11,8 +11,10 @@ import type {
   StoredEntity,
 } from './EntityStore';
 import { DatabaseOutbox } from './DatabaseOutbox';
-import { EntityWriter, sourceJson } from './EntityWriter';
+import { Together } from '../service/Together';
+import { EntityWriter } from './EntityWriter';
 import { isOlder, loadAncestry, noteAncestors } from './commitOrder';
+import { sourceJson } from './decidePush';
 import { appendChanges, type ChangeRow, type ChangeToAppend } from './history';
 import { listHeld } from './repositories';
 import {
@@ -45,6 +47,20 @@ export class DatabaseEntityStore implements EntityStore {
 
   readonly #db: Knex;
   readonly #outbox: DatabaseOutbox;
+  readonly #reads = new Together<string[], Map<string, StoredEntity>>(
+    async questions => {
+      const found = await this.#read([...new Set(questions.flat())]);
+      return questions.map(
+        refs =>
+          new Map(
+            refs.flatMap(ref => {
+              const stored = found.get(ref);
+              return stored ? [[ref, stored] as const] : [];
+            }),
+          ),
+      );
+    },
+  );
 
   private constructor(db: Knex) {
     this.#db = db;
@@ -55,8 +71,23 @@ export class DatabaseEntityStore implements EntityStore {
     return repeating(this.#db, work);
   }
 
-  write(tx: Knex.Transaction, push: PushToStore): Promise<PushedEntities> {
-    return new EntityWriter(tx, push).write();
+  impatient<T>(
+    lockTimeoutMs: number,
+    work: (tx: Knex.Transaction) => Promise<T>,
+  ): Promise<T> {
+    return this.#db.transaction(async tx => {
+      if (this.#db.client.config.client === 'pg') {
+        await tx.raw(`set local lock_timeout = ${Math.round(lockTimeoutMs)}`);
+      }
+      return work(tx);
+    });
+  }
+
+  write(
+    tx: Knex.Transaction,
+    pushes: PushToStore[],
+  ): Promise<PushedEntities[]> {
+    return new EntityWriter(tx, pushes).write();
   }
 
   async confirm(
@@ -78,12 +109,10 @@ export class DatabaseEntityStore implements EntityStore {
       row => JSON.stringify(row.source) === sourceJson(source),
     );
     if (isRepeated) return true;
-    await noteAncestors(this.#db, source, now);
-    const isAncestor = await loadAncestry(
-      this.#db,
-      source,
-      known.map(row => row.source.commit),
-    );
+    await noteAncestors(this.#db, [{ source, now }]);
+    const [isAncestor] = await loadAncestry(this.#db, [
+      { source, others: known.map(row => row.source.commit) },
+    ]);
     const older = known.some(row =>
       isOlder(
         { commit: source.commit, time },
@@ -109,6 +138,10 @@ export class DatabaseEntityStore implements EntityStore {
   }
 
   async getMany(entityRefs: string[]): Promise<Map<string, StoredEntity>> {
+    return entityRefs.length ? this.#reads.ask(entityRefs) : new Map();
+  }
+
+  async #read(entityRefs: string[]): Promise<Map<string, StoredEntity>> {
     const found = new Map<string, StoredEntity>();
     for (const refs of chunk(entityRefs)) {
       const rows = await this.#db<EntityRow>('entities').whereIn(

@@ -71,11 +71,16 @@ export interface StoredClaim {
 export interface EntityStore {
   /** Repeats the work when another writer got in between; a transaction's work must not use the store itself. */
   transaction<T>(work: (tx: Knex.Transaction) => Promise<T>): Promise<T>;
+  /** As `transaction`, but once, and not longer than this for a row that another one holds. */
+  impatient<T>(
+    lockTimeoutMs: number,
+    work: (tx: Knex.Transaction) => Promise<T>,
+  ): Promise<T>;
   /**
-   * Writes the entities of a push; see `isOlder` for what never overwrites. `ConflictError` names the repository that holds one
-   * of them.
+   * Writes the entities of pushes, of which no two are of one repository or name one entity; see `isOlder` for what never
+   * overwrites. Answers in their order. `ConflictError` names the repository that holds one of the entities.
    */
-  write(tx: Knex.Transaction, push: PushToStore): Promise<PushedEntities>;
+  write(tx: Knex.Transaction, pushes: PushToStore[]): Promise<PushedEntities[]>;
   /**
    * The short way for a push that changes nothing: notes it, and answers true; or answers false, having done nothing, when
    * any of the entities is not stored with just this content. `stored` is what was read of them before.

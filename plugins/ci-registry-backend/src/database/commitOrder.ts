@@ -35,47 +35,59 @@ export function isOlder(
   return incoming.time < stored.time;
 }
 
-/** Keeps what a push says of its commit's ancestors; what was said first stays, for a commit's ancestors cannot change. */
+/** Keeps what pushes say of their commits' ancestors; what was said first stays, for a commit's ancestors cannot change. */
 export async function noteAncestors(
   db: Knex,
-  source: PushSource,
-  now: number,
+  pushes: { source: PushSource; now: number }[],
 ): Promise<void> {
-  if (!source.ancestors?.length) return;
-  await db<CommitRow>('commits')
-    .insert({
+  const rows = pushes
+    .filter(({ source }) => source.ancestors?.length)
+    .map(({ source, now }) => ({
       repository: source.repository,
       commit_sha: source.commit,
-      ancestors: source.ancestors.join(' '),
+      ancestors: source.ancestors!.join(' '),
       noted_at: now,
-    })
+    }));
+  if (!rows.length) return;
+  await db<CommitRow>('commits')
+    .insert(rows)
     .onConflict(['repository', 'commit_sha'])
     .ignore();
 }
 
-/** What is known of the ancestors of the pushed commit and of these others. */
+export type IsAncestor = (ancestor: string, commit: string) => boolean;
+
+/** What is known of the ancestors of each pushed commit and of the others that it is to be compared with. */
 export async function loadAncestry(
   db: Knex,
-  source: PushSource,
-  others: Iterable<string>,
-): Promise<(ancestor: string, commit: string) => boolean> {
-  const own = new Set(source.ancestors);
-  // What the push itself says is enough for most; only the rest is read.
-  const open = [...new Set(others)].filter(
-    commit => commit !== source.commit && !own.has(commit),
-  );
-  const known = new Map<string, Set<string>>([[source.commit, own]]);
-  if (open.length) {
-    const wanted = own.size ? open : [...open, source.commit];
-    for (const commits of chunk(wanted)) {
-      const rows = await db<CommitRow>('commits')
-        .where('repository', source.repository)
-        .whereIn('commit_sha', commits)
-        .select('commit_sha', 'ancestors');
-      rows.forEach(row =>
-        known.set(row.commit_sha, new Set(row.ancestors.split(' '))),
-      );
-    }
+  pushes: { source: PushSource; others: Iterable<string> }[],
+): Promise<IsAncestor[]> {
+  const wanted: { repository: string; commit: string }[] = [];
+  const known = pushes.map(({ source, others }) => {
+    const own = new Set(source.ancestors);
+    // What the push itself says is enough for most; only the rest is read.
+    const open = [...new Set(others)].filter(
+      commit => commit !== source.commit && !own.has(commit),
+    );
+    if (open.length && !own.size) open.push(source.commit);
+    const { repository } = source;
+    wanted.push(...open.map(commit => ({ repository, commit })));
+    return new Map<string, Set<string>>([[source.commit, own]]);
+  });
+  for (const part of chunk(wanted)) {
+    const rows = await db<CommitRow>('commits')
+      .whereIn('repository', [...new Set(part.map(one => one.repository))])
+      .whereIn('commit_sha', [...new Set(part.map(one => one.commit))])
+      .select('repository', 'commit_sha', 'ancestors');
+    rows.forEach(row =>
+      pushes.forEach(({ source }, index) => {
+        if (source.repository === row.repository) {
+          known[index].set(row.commit_sha, new Set(row.ancestors.split(' ')));
+        }
+      }),
+    );
   }
-  return (ancestor, commit) => known.get(commit)?.has(ancestor) ?? false;
+  return known.map(
+    of => (ancestor, commit) => of.get(commit)?.has(ancestor) ?? false,
+  );
 }

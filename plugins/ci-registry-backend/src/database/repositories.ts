@@ -29,18 +29,24 @@ export function completedBy(row: RepositoryRow): OrderedCommit | undefined {
     : { commit: row.complete_commit, time: Number(row.complete_time) };
 }
 
-/** Pushes of one repository come one after the other, so that none misses what another one is just storing. */
-export async function lockRepository(
+/**
+ * Pushes of one repository come one after the other, so that none misses what another one is just storing. Of several repositories the
+ * rows are locked in the order of their names, so that two groups of pushes wait for each other instead of locking up.
+ */
+export async function lockRepositories(
   tx: Knex.Transaction,
-  repository: string,
-  now: number,
-): Promise<RepositoryRow> {
-  const [row] = await tx<RepositoryRow>('repositories')
-    .insert({ repository, last_pushed_at: now })
+  pushes: { repository: string; now: number }[],
+): Promise<Map<string, RepositoryRow>> {
+  const rows: RepositoryRow[] = await tx<RepositoryRow>('repositories')
+    .insert(
+      [...pushes]
+        .sort((a, b) => (a.repository < b.repository ? -1 : 1))
+        .map(({ repository, now }) => ({ repository, last_pushed_at: now })),
+    )
     .onConflict('repository')
     .merge(['last_pushed_at'])
     .returning('*');
-  return row;
+  return new Map(rows.map(row => [row.repository, row]));
 }
 
 export async function noteComplete(
@@ -65,10 +71,10 @@ export async function listHeld(
   return rows.map(row => row.entity_ref);
 }
 
-/** The marks that a repository left on these entities when it gave them up. */
+/** The marks that repositories left on these entities when they gave them up. */
 export async function listRemovals(
   tx: Knex.Transaction,
-  repository: string,
+  repositories: string[],
   entityRefs: string[],
 ): Promise<RemovalRow[]> {
   const found: RemovalRow[] = [];
@@ -76,7 +82,7 @@ export async function listRemovals(
     found.push(
       ...(await tx<RemovalRow>('removals')
         .whereIn('entity_ref', refs)
-        .where('repository', repository)),
+        .whereIn('repository', repositories)),
     );
   }
   return found;

@@ -2,6 +2,7 @@ import type { AuthService } from '@backstage/backend-plugin-api';
 import type { Entity } from '@backstage/catalog-model';
 import { ForwardedError, ServiceUnavailableError } from '@backstage/errors';
 import type { CatalogService } from '@backstage/plugin-catalog-node';
+import { Together } from './Together';
 
 const BATCH = 500;
 const FIELDS = [
@@ -17,12 +18,6 @@ const FIELDS = [
 const REMEMBER_MS = 30_000;
 const MAX_REMEMBERED = 5_000;
 
-type Waiting = {
-  refs: string[];
-  resolve: (found: Map<string, Entity>) => void;
-  reject: (error: unknown) => void;
-};
-
 /**
  * Asks the catalog for entities. What is asked while a question is under way is asked together with the next one, so that many
  * pushes at once cost few questions.
@@ -32,8 +27,12 @@ export class CatalogLookup {
   readonly #auth: AuthService;
   readonly #now: () => number;
   readonly #remembered = new Map<string, { entity: Entity; until: number }>();
-  #waiting: Waiting[] = [];
-  #busy = false;
+  readonly #together = new Together<string[], Map<string, Entity>>(
+    async questions => {
+      const answer = await this.#ask([...new Set(questions.flat())]);
+      return questions.map(() => answer);
+    },
+  );
 
   constructor(options: {
     catalog: CatalogService;
@@ -62,37 +61,13 @@ export class CatalogLookup {
       else open.push(ref);
     }
     if (open.length) {
-      const answer = await new Promise<Map<string, Entity>>(
-        (resolve, reject) => {
-          this.#waiting.push({ refs: open, resolve, reject });
-          if (!this.#busy) this.#run();
-        },
-      );
+      const answer = await this.#together.ask(open);
       for (const ref of open) {
         const entity = answer.get(ref);
         if (entity) found.set(ref, entity);
       }
     }
     return found;
-  }
-
-  async #run(): Promise<void> {
-    this.#busy = true;
-    // Those of the same moment come along.
-    await new Promise(resolve => setImmediate(resolve));
-    while (this.#waiting.length) {
-      const asking = this.#waiting;
-      this.#waiting = [];
-      try {
-        const answer = await this.#ask([
-          ...new Set(asking.flatMap(({ refs }) => refs)),
-        ]);
-        asking.forEach(({ resolve }) => resolve(answer));
-      } catch (error) {
-        asking.forEach(({ reject }) => reject(error));
-      }
-    }
-    this.#busy = false;
   }
 
   async #ask(refs: string[]): Promise<Map<string, Entity>> {

@@ -8,10 +8,21 @@ import {
   type PusherIdentity,
   type ValidateResponse,
 } from '@rocket/plugin-ci-registry-common';
-import type { EntityStore, PushToStore } from '../database/EntityStore';
-import type { PushParts } from '../database/PushPart';
-import type { PushPermit } from './identity/PipelineAuthenticator';
+import type {
+  EntityStore,
+  PushToStore,
+  PushedEntities,
+} from '../database/EntityStore';
+import type { DeliveryResults, PushParts } from '../database/PushPart';
+import { GroupCommit, type ReadyPush } from './GroupCommit';
+import type { PushPermit } from './identity/Permit';
 import type { ParsedPush, PreparedPush, PushPreparer } from './PushPreparer';
+
+interface Written {
+  entities: PushedEntities;
+  delivery?: DeliveryResults;
+  documents?: PushResponse['documents'];
+}
 
 /** Problems in one message; the answer holds them all. */
 const MAX_NAMED = 10;
@@ -38,6 +49,7 @@ export class PushService {
   readonly #parts: PushParts;
   readonly #events: EventsService;
   readonly #logger: LoggerService;
+  readonly #groups: GroupCommit;
 
   constructor(options: {
     store: EntityStore;
@@ -51,6 +63,10 @@ export class PushService {
     this.#parts = options.parts;
     this.#events = options.events;
     this.#logger = options.logger;
+    this.#groups = new GroupCommit({
+      ...options,
+      alone: ready => this.#writeAlone(ready),
+    });
   }
 
   /**
@@ -121,36 +137,29 @@ export class PushService {
     };
     const reportsNothing =
       builds.length + deployments.length + documents.length === 0;
-    const isPlain = !push.complete && !push.removed?.length && reportsNothing;
-    if (isPlain && (await this.#store.confirm(push, stored))) {
-      await permit.record();
-      return {
-        entities: entities.map(({ entityRef }) => ({
-          entityRef,
-          outcome: 'unchanged',
-        })),
-        gone: [],
-        builds: [],
-        deployments: [],
-        documents: [],
-        warnings,
-      };
+    let written: Written;
+    if (reportsNothing) {
+      const ready = { push, permit, stored };
+      written = { entities: await this.#groups.write(ready) };
+    } else {
+      written = await this.#store.transaction(async tx => {
+        await permit.record(tx);
+        const [stored] = await this.#store.write(tx, [push]);
+        return {
+          entities: stored,
+          delivery:
+            builds.length + deployments.length > 0
+              ? await this.#parts.delivery?.write(
+                  { tx, ...context },
+                  { builds, deployments },
+                )
+              : undefined,
+          documents: documents.length
+            ? await this.#parts.documents?.write({ tx, ...context }, documents)
+            : undefined,
+        };
+      });
     }
-
-    const written = await this.#store.transaction(async tx => ({
-      permit: await permit.record(tx),
-      entities: await this.#store.write(tx, push),
-      delivery:
-        builds.length + deployments.length > 0
-          ? await this.#parts.delivery?.write(
-              { tx, ...context },
-              { builds, deployments },
-            )
-          : undefined,
-      documents: documents.length
-        ? await this.#parts.documents?.write({ tx, ...context }, documents)
-        : undefined,
-    }));
     if (written.entities.changed) {
       await this.#wakeCatalog();
     }
@@ -181,6 +190,29 @@ export class PushService {
         ),
       ],
     };
+  }
+
+  /** One push in a transaction of its own; the short way when it changes nothing. */
+  async #writeAlone({
+    push,
+    permit,
+    stored,
+  }: ReadyPush): Promise<PushedEntities> {
+    const isPlain = !push.complete && !push.removed?.length;
+    if (isPlain && (await this.#store.confirm(push, stored))) {
+      await permit.record();
+      return {
+        outcomes: push.entities.map(() => 'unchanged'),
+        gone: [],
+        kept: [],
+        changed: false,
+      };
+    }
+    return this.#store.transaction(async tx => {
+      await permit.record(tx);
+      const [entities] = await this.#store.write(tx, [push]);
+      return entities;
+    });
   }
 
   #afterwards(work: Promise<void> | undefined): void {

@@ -76,12 +76,14 @@ describe.each(databases.eachSupportedId())('API documents on %s', id => {
       // As the service does it: the entity first, whose repository is locked by that, then the document.
       return () =>
         entities.transaction(async tx => {
-          await entities.write(tx, {
-            source: from,
-            pushedBy: 'plugin:test',
-            now: Date.parse(from.time),
-            entities: [item('ledger', String(minute))],
-          });
+          await entities.write(tx, [
+            {
+              source: from,
+              pushedBy: 'plugin:test',
+              now: Date.parse(from.time),
+              entities: [item('ledger', String(minute))],
+            },
+          ]);
           return documents.write(
             {
               tx,

@@ -148,11 +148,9 @@ export class ApiDocuments implements DocumentWriter {
       reports.map(({ api }) => api),
       tx,
     );
-    const isAncestor = await loadAncestry(
-      tx,
-      source,
-      [...latest.values()].map(({ seen }) => seen.commit),
-    );
+    const [isAncestor] = await loadAncestry(tx, [
+      { source, others: [...latest.values()].map(({ seen }) => seen.commit) },
+    ]);
     const results: PushResponse['documents'] = [];
     for (const report of reports) {
       const before = latest.get(report.api);

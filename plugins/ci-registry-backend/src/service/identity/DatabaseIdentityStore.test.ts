@@ -58,7 +58,7 @@ describe.each(databases.eachSupportedId())('with %s', databaseId => {
       identity: { type: 'github', subject: 's', repository: 'https://x/a' },
     });
     for (const item of [known, ...same]) {
-      await store.addDecision(item, item.allowed);
+      await store.addDecisions([item], item.allowed);
     }
     const all = await store.listDecisions({ filter: {}, limit: 10 });
     expect(all).toHaveLength(4);
@@ -86,14 +86,16 @@ describe.each(databases.eachSupportedId())('with %s', databaseId => {
   it('rolls back with the push', async () => {
     await expect(
       db.transaction(async tx => {
-        await store.addDecision(decision(NOW), true, tx);
+        await store.addDecisions([decision(NOW)], true, tx);
         await store.note(
-          {
-            token: { id: 't', hash: 'h', expiresAt: NOW },
-            bindings: [repository('1')],
-            runs: [{ id: 'r', attempt: 1, endedAt: NOW, expiresAt: NOW }],
-            now: NOW,
-          },
+          [
+            {
+              token: { id: 't', hash: 'h', expiresAt: NOW },
+              bindings: [repository('1')],
+              runs: [{ id: 'r', attempt: 1, endedAt: NOW, expiresAt: NOW }],
+              now: NOW,
+            },
+          ],
           tx,
         );
         throw new Error('conflict');
@@ -118,30 +120,34 @@ describe.each(databases.eachSupportedId())('with %s', databaseId => {
   it('keeps the first id of a name, and the end of a run over a new attempt', async () => {
     const nothing = { bindings: [], runs: [], now: NOW };
     expect(
-      await store.note({ ...nothing, bindings: [repository('1')] }),
+      await store.note([{ ...nothing, bindings: [repository('1')] }]),
     ).toEqual([]);
     expect(
-      await store.note({ ...nothing, bindings: [repository('2')] }),
+      await store.note([{ ...nothing, bindings: [repository('2')] }]),
     ).toEqual([repository('2')]);
-    await store.note({
-      ...nothing,
-      token: { id: 't', hash: 'first', expiresAt: NOW + DAY },
-      runs: [
-        {
-          id: 'r',
-          attempt: 1,
-          endedAt: NOW,
-          endedBy: 'h',
-          pushHash: 'p',
-          expiresAt: NOW + DAY,
-        },
-      ],
-    });
-    await store.note({
-      ...nothing,
-      token: { id: 't', hash: 'second', expiresAt: NOW },
-      runs: [{ id: 'r', attempt: 2, expiresAt: NOW + DAY }],
-    });
+    await store.note([
+      {
+        ...nothing,
+        token: { id: 't', hash: 'first', expiresAt: NOW + DAY },
+        runs: [
+          {
+            id: 'r',
+            attempt: 1,
+            endedAt: NOW,
+            endedBy: 'h',
+            pushHash: 'p',
+            expiresAt: NOW + DAY,
+          },
+        ],
+      },
+    ]);
+    await store.note([
+      {
+        ...nothing,
+        token: { id: 't', hash: 'second', expiresAt: NOW },
+        runs: [{ id: 'r', attempt: 2, expiresAt: NOW + DAY }],
+      },
+    ]);
     const wanted = {
       token: 't',
       runs: ['r', 'other'],
@@ -199,24 +205,26 @@ describe.each(databases.eachSupportedId())('with %s', databaseId => {
   it('lets two repositories that come at once not both have a name', async () => {
     const results = await Promise.all(
       ['1', '2', '3'].map(id =>
-        store.note({ bindings: [repository(id)], runs: [], now: NOW }),
+        store.note([{ bindings: [repository(id)], runs: [], now: NOW }]),
       ),
     );
     expect(results.filter(taken => taken.length === 0)).toHaveLength(1);
   });
 
   it('drops what is old, and of unknown callers all but the newest', async () => {
-    await store.addDecision(decision(NOW - 10 * DAY), true);
-    await store.addDecision(decision(NOW - 2 * DAY), true);
+    await store.addDecisions([decision(NOW - 10 * DAY)], true);
+    await store.addDecisions([decision(NOW - 2 * DAY)], true);
     for (let i = 1; i <= 6; i++) {
-      await store.addDecision(decision(NOW - i), false);
+      await store.addDecisions([decision(NOW - i)], false);
     }
-    await store.note({
-      token: { id: 'old', hash: 'h', expiresAt: NOW - 1 },
-      bindings: [],
-      runs: [{ id: 'old', attempt: 2, expiresAt: NOW - 1 }],
-      now: NOW,
-    });
+    await store.note([
+      {
+        token: { id: 'old', hash: 'h', expiresAt: NOW - 1 },
+        bindings: [],
+        runs: [{ id: 'old', attempt: 2, expiresAt: NOW - 1 }],
+        now: NOW,
+      },
+    ]);
     await store.prune({ now: NOW, before: NOW - 5 * DAY, maxUnknown: 4 });
     const left = await store.listDecisions({ filter: {}, limit: 100 });
     expect(left.map(({ time }) => Date.parse(time) - NOW)).toEqual([

@@ -7,7 +7,7 @@ import type {
   IdentityStore,
   Known,
   RunState,
-  TokenUse,
+  ToNote,
 } from './IdentityStore';
 
 type DecisionRow = {
@@ -40,6 +40,9 @@ type BindingRow = {
   bound_id: string;
   bound_at: number;
 };
+
+// Rows are locked in this order by everybody.
+const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
 
 /** Old decisions go in steps, so that no statement holds the table for long. */
 const PRUNE_STEP = 1000;
@@ -76,25 +79,27 @@ export class DatabaseIdentityStore implements IdentityStore {
     this.#db = db;
   }
 
-  async addDecision(
-    decision: IdentityDecision,
+  async addDecisions(
+    decisions: IdentityDecision[],
     known: boolean,
     tx?: Knex.Transaction,
   ): Promise<void> {
-    await (tx ?? this.#db)<DecisionRow>('decisions').insert({
-      id: decision.id,
-      time: Date.parse(decision.time),
-      allowed: decision.allowed,
-      known,
-      code: decision.code,
-      reason: decision.reason,
-      subject: decision.identity.subject ?? null,
-      repository:
-        decision.identity.repository ?? decision.request.repository ?? null,
-      rule: decision.rule ?? null,
-      identity: JSON.stringify(decision.identity),
-      request: JSON.stringify(decision.request),
-    });
+    await (tx ?? this.#db)<DecisionRow>('decisions').insert(
+      decisions.map(decision => ({
+        id: decision.id,
+        time: Date.parse(decision.time),
+        allowed: decision.allowed,
+        known,
+        code: decision.code,
+        reason: decision.reason,
+        subject: decision.identity.subject ?? null,
+        repository:
+          decision.identity.repository ?? decision.request.repository ?? null,
+        rule: decision.rule ?? null,
+        identity: JSON.stringify(decision.identity),
+        request: JSON.stringify(decision.request),
+      })),
+    );
   }
 
   async listDecisions(options: {
@@ -160,57 +165,63 @@ export class DatabaseIdentityStore implements IdentityStore {
     };
   }
 
-  async note(
-    seen: {
-      token?: TokenUse;
-      bindings: Binding[];
-      runs: RunState[];
-      now: number;
-    },
-    tx?: Knex.Transaction,
-  ): Promise<Binding[]> {
+  async note(seen: ToNote[], tx?: Knex.Transaction): Promise<Binding[]> {
     const db = tx ?? this.#db;
-    if (seen.token) {
+    const tokens = seen.flatMap(({ token, now }) =>
+      token
+        ? [
+            {
+              id: token.id,
+              hash: token.hash,
+              first_used_at: now,
+              expires_at: token.expiresAt,
+            },
+          ]
+        : [],
+    );
+    if (tokens.length) {
       await db('pipeline_tokens')
-        .insert({
-          id: seen.token.id,
-          hash: seen.token.hash,
-          first_used_at: seen.now,
-          expires_at: seen.token.expiresAt,
-        })
+        .insert(tokens.sort(byId))
         .onConflict('id')
         .ignore();
     }
-    for (const run of seen.runs) {
-      const row = {
-        id: run.id,
-        attempt: run.attempt,
-        ended_at: run.endedAt ?? null,
-        ended_by: run.endedBy ?? null,
-        push_hash: run.pushHash ?? null,
-        expires_at: run.expiresAt,
-      };
-      const insert = db('pipeline_runs').insert(row).onConflict('id');
+    const runs = seen.flatMap(one => one.runs);
+    for (const isEnd of [false, true]) {
+      const rows = runs
+        .filter(run => (run.endedAt !== undefined) === isEnd)
+        .map(run => ({
+          id: run.id,
+          attempt: run.attempt,
+          ended_at: run.endedAt ?? null,
+          ended_by: run.endedBy ?? null,
+          push_hash: run.pushHash ?? null,
+          expires_at: run.expiresAt,
+        }));
+      if (!rows.length) continue;
+      const insert = db('pipeline_runs')
+        .insert(rows.sort(byId))
+        .onConflict('id');
       // A new attempt does not undo the end of the one before.
-      await (run.endedAt === undefined
-        ? insert.merge(['attempt', 'expires_at'])
-        : insert.merge());
+      await (isEnd ? insert.merge() : insert.merge(['attempt', 'expires_at']));
     }
-    if (!seen.bindings.length) return [];
+    const bindings = seen.flatMap(one =>
+      one.bindings.map(binding => ({ binding, now: one.now })),
+    );
+    if (!bindings.length) return [];
+    const rows = bindings.map(({ binding, now }) => ({
+      issuer: binding.issuer,
+      kind: binding.kind,
+      name: binding.name,
+      bound_id: binding.id,
+      bound_at: now,
+    }));
     await db<BindingRow>('identity_bindings')
-      .insert(
-        seen.bindings.map(({ issuer, kind, name, id }) => ({
-          issuer,
-          kind,
-          name,
-          bound_id: id,
-          bound_at: seen.now,
-        })),
-      )
+      .insert(rows.sort((a, b) => (a.name < b.name ? -1 : 1)))
       .onConflict(['issuer', 'kind', 'name'])
       .ignore();
-    const bound = await this.#bound(db, seen.bindings);
-    return seen.bindings.filter(({ id }, index) => bound[index] !== id);
+    const asked = bindings.map(({ binding }) => binding);
+    const bound = await this.#bound(db, asked);
+    return asked.filter(({ id }, index) => bound[index] !== id);
   }
 
   async forgetBinding(name: string): Promise<number> {
@@ -253,15 +264,14 @@ export class DatabaseIdentityStore implements IdentityStore {
   async #bound(db: Knex, bindings: Binding[]): Promise<(string | undefined)[]> {
     if (!bindings.length) return [];
     const rows: BindingRow[] = await db<BindingRow>('identity_bindings')
-      .where('issuer', bindings[0].issuer)
-      .whereIn(
-        'name',
-        bindings.map(({ name }) => name),
-      );
+      .whereIn('issuer', [...new Set(bindings.map(({ issuer }) => issuer))])
+      .whereIn('name', [...new Set(bindings.map(({ name }) => name))]);
     return bindings.map(
-      binding =>
-        rows.find(row => row.kind === binding.kind && row.name === binding.name)
-          ?.bound_id,
+      ({ issuer, kind, name }) =>
+        rows.find(
+          row =>
+            row.issuer === issuer && row.kind === kind && row.name === name,
+        )?.bound_id,
     );
   }
 }

@@ -7,7 +7,6 @@ import type {
   PusherIdentity,
 } from '@rocket/plugin-ci-registry-common';
 import type express from 'express';
-import type { Knex } from 'knex';
 import type { IdentityStore } from './IdentityStore';
 import type { Named } from './named';
 import type { Proof } from './Prover';
@@ -102,9 +101,9 @@ export class DecisionLog {
     };
   }
 
-  async store(decision: IdentityDecision, tx?: Knex.Transaction) {
+  async store(decision: IdentityDecision) {
     const known = decision.identity.subject !== undefined;
-    await this.#store.addDecision(decision, known, tx);
+    await this.#store.addDecisions([decision], known);
   }
 
   async audit(decision: IdentityDecision, { req, proof }: DecisionContext) {

@@ -28,6 +28,15 @@ export interface TokenUse {
   expiresAt: number;
 }
 
+/** What there is to note of one caller. */
+export interface ToNote {
+  token?: TokenUse;
+  bindings: Binding[];
+  runs: RunState[];
+  /** ms since 1970. */
+  now: number;
+}
+
 /** What is known of a caller and of what the call names. */
 export interface Known {
   /** Hash of the token that first came with this token id. */
@@ -50,9 +59,9 @@ export interface DecisionFilter {
 }
 
 export interface IdentityStore {
-  /** `known` is false for a caller of whom nobody is sure. */
-  addDecision(
-    decision: IdentityDecision,
+  /** `known` is false for callers of whom nobody is sure. */
+  addDecisions(
+    decisions: IdentityDecision[],
     known: boolean,
     tx?: Knex.Transaction,
   ): Promise<void>;
@@ -68,16 +77,8 @@ export interface IdentityStore {
     bindings: Binding[];
     entityRefs: string[];
   }): Promise<Known>;
-  /** Notes a token, names and runs. Answers the bindings of which another id was there first. */
-  note(
-    seen: {
-      token?: TokenUse;
-      bindings: Binding[];
-      runs: RunState[];
-      now: number;
-    },
-    tx?: Knex.Transaction,
-  ): Promise<Binding[]>;
+  /** Notes tokens, names and runs, no run twice. Answers the bindings of which another id was there first. */
+  note(seen: ToNote[], tx?: Knex.Transaction): Promise<Binding[]>;
   /** Answers how many bindings of this name there were. */
   forgetBinding(name: string): Promise<number>;
   /** Drops decisions older than `before`, unknown callers' beyond `maxUnknown`, and tokens and runs that are over. */

@@ -15,12 +15,12 @@ const SETTINGS = {
 
 function setUp() {
   let now = 1_000_000;
-  const addDecision = jest.fn<Promise<void>, [unknown, boolean]>(
+  const addDecisions = jest.fn<Promise<void>, [unknown, boolean]>(
     async () => {},
   );
   const authenticator = new PipelineAuthenticator({
     settings: SETTINGS,
-    store: { addDecision } as unknown as IdentityStore,
+    store: { addDecisions } as unknown as IdentityStore,
     httpAuth: mockServices.httpAuth(),
     permissions: mockServices.permissions.mock({
       authorize: async () => [{ result: 'ALLOW' as never }],
@@ -42,7 +42,7 @@ function setUp() {
       headers: { authorization },
     } as unknown as express.Request);
   return {
-    addDecision,
+    addDecisions,
     authenticator,
     request,
     knock: (ip: string) =>
@@ -56,7 +56,7 @@ function setUp() {
 }
 
 it('keeps no row for those who knock too often, and goes on looking at the others', async () => {
-  const { knock, sleep, addDecision, authenticator, request } = setUp();
+  const { knock, sleep, addDecisions, authenticator, request } = setUp();
   const names = await Promise.all(
     Array.from({ length: 700 }, () => knock('10.0.0.1')),
   );
@@ -64,7 +64,7 @@ it('keeps no row for those who knock too often, and goes on looking at the other
     600,
   );
   expect(names.filter(name => name === 'TooManyRequests')).toHaveLength(100);
-  expect(addDecision).toHaveBeenCalledTimes(600);
+  expect(addDecisions).toHaveBeenCalledTimes(600);
   expect(await knock('10.0.0.2')).toBe('AuthenticationError');
   const known = await authenticator.authenticate(
     request('10.0.0.1', mockCredentials.user.header()),
@@ -77,16 +77,17 @@ it('keeps no row for those who knock too often, and goes on looking at the other
 });
 
 it('keeps the path without what stands behind it', async () => {
-  const { knock, addDecision } = setUp();
+  const { knock, addDecisions } = setUp();
   await knock('10.0.0.1');
-  expect(addDecision.mock.calls[0]).toEqual([
-    expect.objectContaining({
-      time: '1970-01-01T00:16:40.000Z',
-      code: 'unknown-token',
-      request: { method: 'POST', path: '/pushes' },
-    }),
+  expect(addDecisions.mock.calls[0]).toEqual([
+    [
+      expect.objectContaining({
+        time: '1970-01-01T00:16:40.000Z',
+        code: 'unknown-token',
+        request: { method: 'POST', path: '/pushes' },
+      }),
+    ],
     false,
-    undefined,
   ]);
 });
 

@@ -16,7 +16,6 @@ import {
   type PusherIdentity,
 } from '@rocket/plugin-ci-registry-common';
 import type express from 'express';
-import type { Knex } from 'knex';
 import { RateLimiter, TooManyRequests } from '../RateLimiter';
 import type { TokenFacts } from './claims';
 import { DecisionLog, describeRequest, pathOf } from './DecisionLog';
@@ -29,6 +28,7 @@ import {
   selectRules,
 } from './judge';
 import { readNamed, type Named } from './named';
+import { PushPermit } from './Permit';
 import { Prover, type Proof } from './Prover';
 import { isRefusal, NotAuthenticated, NotPermitted, quote } from './refusal';
 import { bindingsOf, checkSeen, type Seen, toNote } from './seen';
@@ -40,17 +40,6 @@ const MAX_KNOCKS_PER_MINUTE = 600;
 interface Session {
   req: express.Request;
   proof: Proof;
-}
-
-/** What a caller may do, and how to keep that with what it did. */
-export interface PushPermit {
-  /** The rule that allowed it; none for Backstage's own users and services. */
-  rule?: string;
-  /**
-   * Keeps the decision, in the push's transaction when there is one. `NotPermitted` when another repository took the name in
-   * this moment. May be called again when the transaction is done again.
-   */
-  record(tx?: Knex.Transaction): Promise<void>;
 }
 
 /** Makes sure who calls, decides what they may, and keeps every decision. */
@@ -144,14 +133,12 @@ export class PipelineAuthenticator {
       });
       await this.#log.audit(decision, context);
       if (options.validate) await this.#log.store(decision);
-      return {
-        rule: rule?.name,
-        record: async tx => {
-          if (options.validate) return;
-          if (seen?.token) await this.#note(seen, tx);
-          await this.#log.store(decision, tx);
-        },
-      };
+      return new PushPermit({
+        store: this.#store,
+        decision,
+        seen,
+        now: this.#now,
+      });
     } catch (error) {
       await this.#log.refused(error, { ...session, identity, asked });
       throw error;
@@ -343,11 +330,6 @@ export class PipelineAuthenticator {
     const refused = proof.token && checkSeen(seen);
     if (refused) throw refused;
     return seen;
-  }
-
-  async #note(seen: Seen, tx?: Knex.Transaction): Promise<void> {
-    const [taken] = await this.#store.note(toNote.all(seen, this.#now()), tx);
-    if (taken) throw toNote.recycled(taken);
   }
 }
 

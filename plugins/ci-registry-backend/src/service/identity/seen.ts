@@ -2,7 +2,7 @@ import type { JsonValue } from '@backstage/types';
 import type { PushRequest } from '@rocket/plugin-ci-registry-common';
 import { canonicalJson } from '../canonical';
 import type { TokenFacts } from './claims';
-import type { Binding, Known, RunState, TokenUse } from './IdentityStore';
+import type { Binding, Known, RunState, ToNote } from './IdentityStore';
 import { NotAuthenticated, NotPermitted, quote, type Refusal } from './refusal';
 import { sha256, type VerifiedToken } from './TokenVerifier';
 
@@ -120,10 +120,7 @@ export const toNote = {
     return [runId(seen), jobId(seen)].filter(id => id !== undefined);
   },
 
-  all(
-    seen: Seen,
-    now: number,
-  ): { token: TokenUse; bindings: Binding[]; runs: RunState[]; now: number } {
+  all(seen: Seen, now: number): ToNote {
     const token = seen.token!;
     const run = runId(seen);
     const attempt = seen.facts.attempt ?? 1;
