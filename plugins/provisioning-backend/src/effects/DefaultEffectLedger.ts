@@ -356,6 +356,7 @@ export class DefaultEffectLedger implements EffectLedger {
       observation: undefined,
     });
     try {
+      work.signal.throwIfAborted();
       const details = await handler.apply(work.effect, context(work, actor));
       return await work.change(
         { state: 'live', details, message: undefined },
@@ -389,6 +390,7 @@ export class DefaultEffectLedger implements EffectLedger {
       instruction: undefined,
     });
     try {
+      work.signal.throwIfAborted();
       const result = await handler.remove(
         // The handler sees whether its time is over.
         { ...work.effect, retainedUntil: before.retainedUntil },
@@ -468,7 +470,6 @@ export class DefaultEffectLedger implements EffectLedger {
     signal?: AbortSignal,
   ): Promise<Observation> {
     const timeout = AbortSignal.timeout(OBSERVE_TIMEOUT_MS);
-    const observedAt = () => this.#now().toISOString();
     try {
       const handler = this.#handlers.get(effect.type);
       const stop = AbortSignal.any(signal ? [signal, timeout] : [timeout]);
@@ -480,13 +481,17 @@ export class DefaultEffectLedger implements EffectLedger {
           });
         }),
       ]);
-      return { ...found, message: found.message && redactText(found.message) };
+      return {
+        ...found,
+        message: found.message && redactText(found.message),
+        observedAt: this.#now().toISOString(),
+      };
     } catch (error) {
       // No answer says nothing about the thing.
       return {
         state: 'unknown',
         message: redactText((error as Error).message || String(error)),
-        observedAt: observedAt(),
+        observedAt: this.#now().toISOString(),
       };
     }
   }
