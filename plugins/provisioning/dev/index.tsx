@@ -10,6 +10,13 @@ import { catalogApiMock } from '@backstage/plugin-catalog-react/testUtils';
 import { Stepper } from '@backstage/plugin-scaffolder-react/alpha';
 import { RiFlaskLine } from '@remixicon/react';
 import { serviceStatus } from '../src/__testUtils__/fixtures';
+import {
+  driftedEffect,
+  effect,
+  environments,
+  operation,
+  plan,
+} from '../src/__testUtils__/operations';
 import provisioningPlugin from '../src';
 import {
   provisioningApiRef,
@@ -93,6 +100,26 @@ const provisioning: ProvisioningApi = {
     repository,
     expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
   }),
+  listEffects: async () => [effect(), driftedEffect()],
+  listEffectEvents: async id => [
+    {
+      effectId: id,
+      at: '2026-11-20T08:00:02.000Z',
+      actor: 'user:default/guest',
+      to: 'live',
+    },
+  ],
+  observeEffect: async () => effect(),
+  plan: async () => plan(),
+  startOperation: async () => operation(),
+  listOperations: async () => [operation()],
+  getOperation: async () => operation(),
+  decideOperation: async () => operation({ state: 'running' }),
+  cancelOperation: async () => operation({ state: 'cancelled' }),
+  retryOperation: async () => operation({ state: 'running' }),
+  listVersions: async () => [],
+  listEnvironments: async () => environments(),
+  extendEnvironment: async () => environments()[1],
 };
 
 const component = (name: string) => ({

@@ -11,5 +11,18 @@ export function mockProvisioningApi(): jest.Mocked<ProvisioningApi> {
     getLog: unexpected('getLog'),
     getRepository: unexpected('getRepository'),
     createGitToken: unexpected('createGitToken'),
+    listEffects: unexpected('listEffects'),
+    listEffectEvents: unexpected('listEffectEvents'),
+    observeEffect: unexpected('observeEffect'),
+    plan: unexpected('plan'),
+    startOperation: unexpected('startOperation'),
+    listOperations: unexpected('listOperations'),
+    getOperation: unexpected('getOperation'),
+    decideOperation: unexpected('decideOperation'),
+    cancelOperation: unexpected('cancelOperation'),
+    retryOperation: unexpected('retryOperation'),
+    listVersions: unexpected('listVersions'),
+    listEnvironments: unexpected('listEnvironments'),
+    extendEnvironment: unexpected('extendEnvironment'),
   } as unknown as jest.Mocked<ProvisioningApi>;
 }

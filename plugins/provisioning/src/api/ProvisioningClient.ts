@@ -1,13 +1,30 @@
 import { ResponseError } from '@backstage/errors';
 import type { FetchApi } from '@backstage/frontend-plugin-api';
 import type {
+  Effect,
+  EffectEvent,
+  Environment,
   GitToken,
   NameAvailability,
+  Operation,
+  OperationPlan,
+  OperationRequest,
+  OperationState,
+  PlanRequest,
   Repository,
   ServiceLog,
   ServiceStatus,
 } from '@rocket/plugin-provisioning-common';
-import type { ProvisioningApi, ServiceOperation } from './ProvisioningApi';
+import { CiRegistryClient } from '@rocket/plugin-ci-registry-common';
+import { formatTimestamp } from '@rocket/rocket-react';
+import type {
+  DeployedVersion,
+  ProvisioningApi,
+  ServiceOperation,
+} from './ProvisioningApi';
+
+/** How far back a roll-back may be chosen from the list. */
+const VERSIONS = 50;
 
 /** A request that the backend refused, in its own words. */
 export class ProvisioningRequestError extends Error {
@@ -20,12 +37,27 @@ export class ProvisioningRequestError extends Error {
   }
 }
 
+function queryOf(fields: object): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(fields)) {
+    if (value !== undefined) {
+      query.set(key, String(value));
+    }
+  }
+  return query;
+}
+
 /** `ProvisioningApi` over HTTP. */
 export class ProvisioningClient implements ProvisioningApi {
   readonly #fetchApi: FetchApi;
+  readonly #registry: CiRegistryClient;
 
   constructor(options: { fetchApi: FetchApi }) {
     this.#fetchApi = options.fetchApi;
+    this.#registry = new CiRegistryClient({
+      fetchApi: options.fetchApi,
+      baseUrl: 'plugin://ci-registry',
+    });
   }
 
   checkName(name: string, signal?: AbortSignal) {
@@ -53,14 +85,8 @@ export class ProvisioningClient implements ProvisioningApi {
     request: { after?: number; limit?: number },
     signal?: AbortSignal,
   ) {
-    const query = new URLSearchParams();
-    for (const [key, value] of Object.entries(request)) {
-      if (value !== undefined) {
-        query.set(key, String(value));
-      }
-    }
     return this.#request<ServiceLog>(
-      `/services/${encodeURIComponent(name)}/log?${query}`,
+      `/services/${encodeURIComponent(name)}/log?${queryOf(request)}`,
       { signal },
     );
   }
@@ -72,10 +98,113 @@ export class ProvisioningClient implements ProvisioningApi {
   }
 
   createGitToken(request: { repository: string; access: 'read' | 'write' }) {
-    return this.#request<GitToken>('/git-tokens', {
+    return this.#post<GitToken>('/git-tokens', request);
+  }
+
+  listEffects(
+    filter: { subject?: string; environment?: string; run?: string },
+    signal?: AbortSignal,
+  ) {
+    return this.#items<Effect>(`/effects?${queryOf(filter)}`, signal);
+  }
+
+  listEffectEvents(id: string, signal?: AbortSignal) {
+    return this.#items<EffectEvent>(
+      `/effects/${encodeURIComponent(id)}/events`,
+      signal,
+    );
+  }
+
+  observeEffect(id: string) {
+    return this.#post<Effect>(`/effects/${encodeURIComponent(id)}/observe`);
+  }
+
+  plan(request: PlanRequest) {
+    return this.#post<OperationPlan>('/plans', request);
+  }
+
+  startOperation(request: OperationRequest) {
+    return this.#post<Operation>('/operations', request);
+  }
+
+  listOperations(
+    filter: { subject?: string; environment?: string; state?: OperationState },
+    signal?: AbortSignal,
+  ) {
+    return this.#items<Operation>(`/operations?${queryOf(filter)}`, signal);
+  }
+
+  getOperation(id: string, signal?: AbortSignal) {
+    return this.#find<Operation>(`/operations/${encodeURIComponent(id)}`, {
+      signal,
+    });
+  }
+
+  decideOperation(id: string, decision: 'approve' | 'reject', reason?: string) {
+    return this.#post<Operation>(
+      `/operations/${encodeURIComponent(id)}/${decision}`,
+      reason ? { reason } : {},
+    );
+  }
+
+  cancelOperation(id: string) {
+    return this.#post<Operation>(
+      `/operations/${encodeURIComponent(id)}/cancel`,
+    );
+  }
+
+  retryOperation(id: string) {
+    return this.#post<Operation>(`/operations/${encodeURIComponent(id)}/retry`);
+  }
+
+  async listVersions(
+    subject: string,
+    environment: string,
+    signal?: AbortSignal,
+  ): Promise<DeployedVersion[]> {
+    const { items } = await this.#registry.getDeployments({
+      component: subject,
+      environment,
+      limit: VERSIONS,
+      signal,
+    });
+    const succeeded = items.filter(({ outcome }) => outcome === 'succeeded');
+    const [running] = succeeded;
+    const byCommit = new Map<string, DeployedVersion>();
+    for (const { commit, version, startedAt } of succeeded) {
+      if (commit !== running.commit && !byCommit.has(commit)) {
+        byCommit.set(commit, {
+          commit,
+          label: [version, commit.slice(0, 12), formatTimestamp(startedAt)]
+            .filter((part, at, all) => all.indexOf(part) === at)
+            .join(' · '),
+        });
+      }
+    }
+    return [...byCommit.values()];
+  }
+
+  listEnvironments(signal?: AbortSignal) {
+    return this.#items<Environment>('/environments', signal);
+  }
+
+  extendEnvironment(name: string) {
+    return this.#post<Environment>(
+      `/environments/${encodeURIComponent(name)}/extend`,
+    );
+  }
+
+  async #items<T>(path: string, signal?: AbortSignal): Promise<T[]> {
+    return (await this.#request<{ items: T[] }>(path, { signal })).items;
+  }
+
+  #post<T>(path: string, body?: object): Promise<T> {
+    return this.#request<T>(path, {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(request),
+      ...(body && {
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(body),
+      }),
     });
   }
 

@@ -1,7 +1,7 @@
 import { useEntity } from '@backstage/plugin-catalog-react';
 import { Skeleton, Text } from '@backstage/ui';
+import { QueryRoot } from '@rocket/rocket-react';
 import { Note } from '../shared/Note';
-import { QueryRoot } from '../shared/QueryRoot';
 import { CloneCard } from './CloneCard';
 import { DeploymentCard } from './DeploymentCard';
 import styles from './RuntimeContent.module.css';

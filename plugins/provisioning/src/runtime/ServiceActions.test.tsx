@@ -1,10 +1,10 @@
 import { mockApis, renderInTestApp } from '@backstage/frontend-test-utils';
 import { AuthorizeResult } from '@backstage/plugin-permission-common';
 import { screen } from '@testing-library/react';
+import { QueryRoot } from '@rocket/rocket-react';
 import { mockProvisioningApi } from '../__testUtils__/api';
 import { serviceStatus } from '../__testUtils__/fixtures';
 import { provisioningApiRef } from '../api/ProvisioningApi';
-import { QueryRoot } from '../shared/QueryRoot';
 import { ServiceActions } from './ServiceActions';
 
 // In a file of its own: permissions stay in the browser's memory between tests.

@@ -18,16 +18,23 @@ export interface SectionProps {
   hint?: ReactNode;
   /** Beside the title. */
   tools?: ReactNode;
+  /** 3 for a part of another section. Default: 2. */
+  level?: 2 | 3;
   children: ReactNode;
 }
 
 /** A part of a page with its heading. */
-export function Section({ title, hint, tools, children }: SectionProps) {
+export function Section(props: SectionProps) {
+  const { title, hint, tools, level = 2, children } = props;
   return (
     <section className={styles.section}>
       <div className={styles.head}>
         <div>
-          <Text as="h2" variant="title-x-small" weight="bold">
+          <Text
+            as={level === 2 ? 'h2' : 'h3'}
+            variant={level === 2 ? 'title-x-small' : 'body-large'}
+            weight="bold"
+          >
             {title}
           </Text>
           {hint && (

@@ -8,8 +8,8 @@ import type {
   StepMember,
 } from '@rocket/plugin-critical-paths-common';
 import { useQuery } from '@tanstack/react-query';
+import { QueryRoot } from '@rocket/rocket-react';
 import { Note } from '../../shared/Note';
-import { QueryRoot } from '../../shared/QueryRoot';
 import styles from './CriticalPathStepField.module.css';
 import { loadPaths, loadSteps } from './paths';
 import {
@@ -192,7 +192,7 @@ function Field(props: Props) {
 /** A critical path and one of its steps, from the catalog. */
 export function CriticalPathStepField(props: Props) {
   return (
-    <QueryRoot>
+    <QueryRoot live={false}>
       <Field {...props} />
     </QueryRoot>
   );

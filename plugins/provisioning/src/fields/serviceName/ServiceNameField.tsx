@@ -2,10 +2,10 @@ import { useApi } from '@backstage/frontend-plugin-api';
 import type { FieldExtensionComponentProps } from '@backstage/plugin-scaffolder-react';
 import { TextField } from '@backstage/ui';
 import { useQuery } from '@tanstack/react-query';
+import { QueryRoot } from '@rocket/rocket-react';
 import { useEffect, useState } from 'react';
 import { provisioningApiRef } from '../../api/ProvisioningApi';
 import { Note } from '../../shared/Note';
-import { QueryRoot } from '../../shared/QueryRoot';
 import { explainServiceName, takenText } from './rules';
 import styles from './ServiceNameField.module.css';
 
@@ -111,7 +111,7 @@ function Field(props: Props) {
 /** Name of a new service: says while one types whether it may be used, and why not. */
 export function ServiceNameField(props: Props) {
   return (
-    <QueryRoot>
+    <QueryRoot live={false}>
       <Field {...props} />
     </QueryRoot>
   );
