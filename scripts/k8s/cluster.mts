@@ -94,6 +94,7 @@ export async function startCluster(
     kubeconfig: at('kubeconfig'),
     pids: [],
   };
+  const stranger = randomBytes(24).toString('hex');
   const keys = generateKeyPairSync('rsa', {
     modulusLength: 2048,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
@@ -103,9 +104,9 @@ export async function startCluster(
   writeFileSync(at('sa.pub'), keys.publicKey);
   writeFileSync(
     at('tokens.csv'),
-    `${cluster.token},rocket,rocket,"system:masters"\n`,
+    `${cluster.token},rocket,rocket,"system:masters"\n${stranger},stranger,stranger\n`,
   );
-  writeFileSync(cluster.kubeconfig, kubeconfigOf(cluster));
+  writeFileSync(cluster.kubeconfig, kubeconfigOf(cluster, stranger));
 
   const start = (name: string, command: string, args: string[]) => {
     const log = openSync(at(`${name}.log`), 'w');
@@ -170,7 +171,11 @@ export async function startCluster(
   return cluster;
 }
 
-function kubeconfigOf({ url, caFile, token }: Cluster): string {
+/** With a second user `stranger`, who has no role: for tests of what is forbidden. */
+function kubeconfigOf(
+  { url, caFile, token }: Cluster,
+  stranger: string,
+): string {
   const name = 'rocket';
   return stringify({
     apiVersion: 'v1',
@@ -178,7 +183,10 @@ function kubeconfigOf({ url, caFile, token }: Cluster): string {
     clusters: [
       { name, cluster: { server: url, 'certificate-authority': caFile } },
     ],
-    users: [{ name, user: { token } }],
+    users: [
+      { name, user: { token } },
+      { name: 'stranger', user: { token: stranger } },
+    ],
     contexts: [{ name, context: { cluster: name, user: name } }],
     'current-context': name,
   });

@@ -17,6 +17,8 @@ export interface TestCluster {
   name: string;
   url: string;
   token: string;
+  /** Of a user who may do nothing. */
+  strangersToken: string;
   caFile?: string;
 }
 
@@ -30,6 +32,7 @@ export function realCluster(): TestCluster | undefined {
     url: clusters[0].cluster.server,
     caFile: clusters[0].cluster['certificate-authority'],
     token: users[0].user.token,
+    strangersToken: users[1].user.token,
   };
 }
 
@@ -52,7 +55,9 @@ export function describeOnCluster(
 }
 
 /** The configuration, as in app-config, that leads to these clusters. */
-export function clusterConfig(...clusters: TestCluster[]): JsonObject {
+export function clusterConfig(
+  ...clusters: Omit<TestCluster, 'strangersToken'>[]
+): JsonObject {
   return {
     kubernetes: {
       clusterLocatorMethods: [
@@ -81,7 +86,7 @@ const silent: LoggerService = {
 
 /** A client of a cluster, as the service gives it; `close` ends its connections. */
 export function connect(
-  cluster: TestCluster,
+  cluster: Omit<TestCluster, 'strangersToken'>,
   options: Partial<Pick<CallerOptions, 'logger' | 'random' | 'delay'>> = {},
 ): { client: KubernetesClient; close(): void } {
   const [settings] = readClusters(
