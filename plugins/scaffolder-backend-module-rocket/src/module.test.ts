@@ -45,6 +45,11 @@ describe('the scaffolder with Rocket', () => {
         outputs: ['url', 'docsUrl', 'commit'],
       },
       {
+        id: 'rocket:preflight',
+        required: ['entityRef', 'owner', 'effects'],
+        outputs: ['findings'],
+      },
+      {
         id: 'rocket:publish:local',
         required: ['name', 'owner'],
         outputs: ['repository', 'cloneUrl', 'defaultBranch', 'commit'],

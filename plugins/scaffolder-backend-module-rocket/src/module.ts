@@ -8,6 +8,7 @@ import { scaffolderWorkspaceProviderExtensionPoint } from '@backstage/plugin-sca
 import { ciRegistryServiceRef } from '@rocket/plugin-ci-registry-node';
 import { provisioningServiceRef } from '@rocket/plugin-provisioning-node';
 import { createDeployLocalAction } from './actions/deployLocal';
+import { createPreflightAction } from './actions/preflight';
 import { createPublishLocalAction } from './actions/publishLocal';
 import { createRegisterAction } from './actions/register';
 import { SavedWorkspaces } from './lib/SavedWorkspaces';
@@ -29,6 +30,7 @@ export const scaffolderModuleRocket = createBackendModule({
       },
       async init({ actions, config, workspaces, ...services }) {
         actions.addActions(
+          createPreflightAction(services),
           createPublishLocalAction(services),
           createDeployLocalAction(services),
           createRegisterAction(services),

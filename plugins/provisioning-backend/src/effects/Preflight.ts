@@ -221,8 +221,10 @@ export class Preflight {
       ];
     }
     // What this very run made before it was interrupted is in nobody's way.
-    if (row?.state === 'live') {
-      return [ok('made', about, 'This run has made it already')];
+    if (row) {
+      return [
+        ok('made', about, `This run has begun it already (${row.state})`),
+      ];
     }
     return this.#ask(about, about, async signal => {
       const context: EffectContext = {

@@ -9,7 +9,7 @@ import {
   type ServiceStatus,
 } from '@rocket/plugin-provisioning-common';
 import { createContext } from '../__testUtils__/context';
-import { mockProvisioning } from '../__testUtils__/provisioning';
+import { mockProvisioning, withLedger } from '../__testUtils__/provisioning';
 import { createDeployLocalAction } from './deployLocal';
 
 /** A service whose phases before `at` are done. */
@@ -54,10 +54,12 @@ function failedAt(at: DeployPhase, message: string, overrides = {}) {
 describe('rocket:deploy:local', () => {
   const workspace = createMockDirectory();
   let provisioning: ReturnType<typeof mockProvisioning>;
+  let ledger: ReturnType<typeof withLedger>;
 
   beforeEach(() => {
     workspace.clear();
     provisioning = mockProvisioning();
+    ledger = withLedger(provisioning);
   });
 
   function run(
@@ -107,6 +109,22 @@ describe('rocket:deploy:local', () => {
       },
       { credentials: mockCredentials.user() },
     );
+    expect(ledger.log).toEqual([
+      'local.service pay planned',
+      'local.service pay made',
+    ]);
+    expect([...ledger.effects.values()]).toMatchObject([
+      {
+        subject: 'component:default/pay',
+        run: 'task:mock-task-id',
+        step: 'mock-step-id',
+        intent: {
+          repository: 'pay',
+          commit: 'a'.repeat(40),
+          criticalPath: 'transaction-posting',
+        },
+      },
+    ]);
     expect(outputs).toEqual({
       url: 'http://127.0.0.1:7100',
       docsUrl: 'http://127.0.0.1:7100/docs',

@@ -13,6 +13,7 @@ import {
 } from '@rocket/plugin-provisioning-common';
 import type { ProvisioningService } from '@rocket/plugin-provisioning-node';
 import { parse } from 'yaml';
+import { effectOf } from '../lib/effects';
 import { explain, reasonOf } from '../lib/explain';
 
 /** A full commit id, SHA-1 or SHA-256. */
@@ -242,8 +243,27 @@ export function createDeployLocalAction(options: {
       const credentials = await ctx.getInitiatorCredentials();
       const published = `the repository ${repository} with its commits`;
       const phases = new PhaseLog(ctx.logger);
+      const effect = (commit?: string) =>
+        effectOf(ctx, 'deploy', {
+          type: 'local.service',
+          reference: name,
+          subject: request.entityRef,
+          owner,
+          intent: {
+            repository,
+            ...(commit ? { commit } : {}),
+            ...(request.criticalPath
+              ? { criticalPath: request.criticalPath }
+              : {}),
+          },
+        });
       let status: ServiceStatus;
       try {
+        // Written before anything runs, and once more when it is healthy.
+        await provisioning.requestEffect(
+          { ...effect(ctx.input.commit), deferred: true },
+          { credentials },
+        );
         status = await provisioning.deploy(request, { credentials });
       } catch (error) {
         throw explain({
@@ -325,6 +345,22 @@ export function createDeployLocalAction(options: {
         });
       }
 
+      try {
+        const { id } = await provisioning.requestEffect(effect(status.commit), {
+          credentials,
+        });
+        await provisioning.waitForEffect(id, {
+          credentials,
+          signal: ctx.signal,
+        });
+      } catch (error) {
+        throw explain({
+          failed: `Could not write down that ${name} runs`,
+          error,
+          exists: `${published}, and the service ${name}, which is healthy`,
+          next: 'retry this task',
+        });
+      }
       ctx.logger.info(`${name} is healthy at ${status.url}`);
       if (status.url) {
         ctx.output('url', status.url);

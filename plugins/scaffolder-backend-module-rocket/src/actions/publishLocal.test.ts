@@ -7,7 +7,7 @@ import { ConflictError } from '@backstage/errors';
 import { catalogServiceMock } from '@backstage/plugin-catalog-node/testUtils';
 import { createContext } from '../__testUtils__/context';
 import { startGitServer } from '../__testUtils__/gitServer';
-import { mockProvisioning } from '../__testUtils__/provisioning';
+import { mockProvisioning, withLedger } from '../__testUtils__/provisioning';
 import { createPublishLocalAction } from './publishLocal';
 
 const CANARY = 'canary-7f3a91-never-show';
@@ -36,6 +36,7 @@ describe('rocket:publish:local', () => {
   const workspace = createMockDirectory();
   let server: Awaited<ReturnType<typeof startGitServer>>;
   let provisioning: ReturnType<typeof mockProvisioning>;
+  const make = jest.fn();
 
   beforeEach(async () => {
     root.clear();
@@ -47,13 +48,11 @@ describe('rocket:publish:local', () => {
     });
     server = await startGitServer(root.path, CANARY);
     provisioning = mockProvisioning();
-    provisioning.createRepository.mockImplementation(async request => ({
-      ...request,
+    make.mockReset().mockImplementation(({ reference }) => ({
       defaultBranch: 'main',
-      cloneUrl: server.create(request.name),
-      createdAt: '2026-11-20T08:00:00Z',
-      createdBy: 'user:default/mock',
+      cloneUrl: server.create(reference),
     }));
+    withLedger(provisioning, make);
     provisioning.createGitToken.mockResolvedValue({
       token: CANARY,
       access: 'write',
@@ -90,12 +89,19 @@ describe('rocket:publish:local', () => {
       gitAuthorEmail: 'ada@example.com',
     });
     await done;
-    expect(provisioning.createRepository).toHaveBeenCalledWith(
+    expect(provisioning.requestEffect).toHaveBeenCalledWith(
       {
-        name: 'pay',
+        type: 'git.repository',
+        reference: 'pay',
+        subject: 'component:default/pay',
         owner: 'group:default/ledger',
-        description: 'Pays',
-        requestId: 'scaffolder:mock-task-id',
+        run: 'task:mock-task-id',
+        step: 'mock-step-id',
+        intent: {
+          description: 'Pays',
+          commit: outputs.commit,
+          tree: server.run('pay', 'rev-parse', 'main^{tree}'),
+        },
       },
       { credentials: mockCredentials.user() },
     );
@@ -125,17 +131,8 @@ describe('rocket:publish:local', () => {
     const resumed = run({}, { checkpoints: first.checkpoints });
     await resumed.done;
     expect(resumed.outputs).toEqual(first.outputs);
-    expect(provisioning.createRepository).toHaveBeenCalledTimes(1);
+    expect(make).toHaveBeenCalledTimes(1);
 
-    const { cloneUrl } = first.outputs as { cloneUrl: string };
-    provisioning.createRepository.mockResolvedValue({
-      name: 'pay',
-      owner: 'group:default/ledger',
-      defaultBranch: 'main',
-      cloneUrl,
-      createdAt: '',
-      createdBy: '',
-    });
     const forgotten = run({ gitAuthorName: 'Somebody Else' });
     await forgotten.done;
     expect(forgotten.outputs).toEqual(first.outputs);
@@ -213,7 +210,7 @@ describe('rocket:publish:local', () => {
     await expect(run({ sourcePath: 'nowhere' }).done).rejects.toThrow(
       /^sourcePath: there are no files in nowhere/,
     );
-    expect(provisioning.createRepository).not.toHaveBeenCalled();
+    expect(provisioning.requestEffect).not.toHaveBeenCalled();
 
     await expect(run({ name: 'from-file' }).done).rejects.toThrow(
       /^Could not create the repository from-file: the catalog already has component:default\/from-file from file:\/examples\/all.yaml\. What exists now: nothing new\. What to do: [^;]*$/,
@@ -221,10 +218,10 @@ describe('rocket:publish:local', () => {
     await expect(run({ name: 'elsewhere' }).done).rejects.toThrow(
       'from https://git.example.com/elsewhere',
     );
-    expect(provisioning.createRepository).not.toHaveBeenCalled();
+    expect(provisioning.requestEffect).not.toHaveBeenCalled();
     await run({ name: 'again' }).done;
 
-    provisioning.createRepository.mockRejectedValue(
+    provisioning.requestEffect.mockRejectedValue(
       new ConflictError('pay is taken by component:default/pay'),
     );
     await expect(run().done).rejects.toThrow(
@@ -263,7 +260,7 @@ describe('rocket:publish:local', () => {
       defaultBranch: 'main',
       commit: expect.stringMatching(COMMIT),
     });
-    expect(provisioning.createRepository).not.toHaveBeenCalled();
+    expect(provisioning.requestEffect).not.toHaveBeenCalled();
     expect(server.requests).toEqual([]);
 
     provisioning.checkName.mockResolvedValue({

@@ -11,6 +11,7 @@ import { createTemplateAction } from '@backstage/plugin-scaffolder-node';
 import { ANNOTATION_SOURCE_REPOSITORY } from '@rocket/plugin-ci-registry-common';
 import { SERVICE_NAME_PATTERN } from '@rocket/plugin-provisioning-common';
 import type { ProvisioningService } from '@rocket/plugin-provisioning-node';
+import { effectOf } from '../lib/effects';
 import { explain } from '../lib/explain';
 import { GitPublisher } from '../lib/git';
 
@@ -87,6 +88,13 @@ export function createPublishLocalAction(options: {
             .string()
             .min(1)
             .describe('Entity ref of the owner, a Group or User'),
+        entityRef: z =>
+          z
+            .string()
+            .optional()
+            .describe(
+              'Entity ref of the Component that it is for. Default: component:default/<name>',
+            ),
         description: z =>
           z.string().max(500).optional().describe('What it is, in one line'),
         sourcePath: z =>
@@ -191,36 +199,40 @@ export function createPublishLocalAction(options: {
         return;
       }
 
-      const repository = await ctx
-        .checkpoint({
-          key: `publish.repository.${name}`,
-          fn: async () => {
-            await refuseForeignComponent(name, credentials);
-            const created = await provisioning.createRepository(
-              {
-                name,
-                owner,
-                description,
-                requestId: `scaffolder:${ctx.task.id}`,
-              },
-              { credentials },
-            );
-            const { cloneUrl, defaultBranch } = created;
-            return { name: created.name, cloneUrl, defaultBranch };
-          },
-        })
-        .catch(error => {
-          throw explain({
-            failed: `Could not create the repository ${name}`,
-            error,
-            exists: 'nothing new',
-            next: 'choose another name, or see to the reason and run the template again',
-          });
+      // First, so that the ledger knows what will be pushed: undo tells it from others' commits.
+      const { commit, tree } = await git.commit(local);
+      let repository: { cloneUrl: string; defaultBranch: string };
+      try {
+        await refuseForeignComponent(name, credentials);
+        const effect = await provisioning.requestEffect(
+          effectOf(ctx, 'publish', {
+            type: 'git.repository',
+            reference: name,
+            subject: ctx.input.entityRef ?? `component:default/${name}`,
+            owner,
+            intent: { ...(description ? { description } : {}), commit, tree },
+          }),
+          { credentials },
+        );
+        const { details } = await provisioning.waitForEffect(effect.id, {
+          credentials,
+          signal: ctx.signal,
         });
+        repository = {
+          cloneUrl: String(details.cloneUrl),
+          defaultBranch: String(details.defaultBranch),
+        };
+      } catch (error) {
+        throw explain({
+          failed: `Could not create the repository ${name}`,
+          error,
+          exists: 'nothing new',
+          next: 'choose another name, or see to the reason and run the template again',
+        });
+      }
       ctx.logger.info(`Repository ${name} is ready at ${repository.cloneUrl}`);
 
       try {
-        const { commit, tree } = await git.commit(local);
         // Not in a checkpoint: those are stored.
         const { token } = await provisioning.createGitToken(
           { repository: name, access: 'write' },

@@ -6,6 +6,7 @@ import { catalogServiceMock } from '@backstage/plugin-catalog-node/testUtils';
 import { ConflictError } from '@backstage/errors';
 import type { CiRegistryService } from '@rocket/plugin-ci-registry-node';
 import { createContext } from '../__testUtils__/context';
+import { mockProvisioning, withLedger } from '../__testUtils__/provisioning';
 import { createRegisterAction } from './register';
 
 const COMMIT = 'c'.repeat(40);
@@ -31,6 +32,7 @@ metadata:
     example.com/limits: { $json: ./limits.json }
 spec:
   type: service
+  owner: ledger
 `;
 
 describe('rocket:register', () => {
@@ -39,6 +41,8 @@ describe('rocket:register', () => {
     register: jest.fn(),
   } as unknown as jest.Mocked<CiRegistryService>;
   let catalog: ReturnType<typeof catalogServiceMock.mock>;
+  let provisioning: ReturnType<typeof mockProvisioning>;
+  let ledger: ReturnType<typeof withLedger>;
 
   beforeEach(() => {
     registry.register.mockReset().mockResolvedValue({
@@ -48,6 +52,8 @@ describe('rocket:register', () => {
       ],
     });
     catalog = catalogServiceMock.mock();
+    provisioning = mockProvisioning();
+    ledger = withLedger(provisioning);
     catalog.getEntitiesByRefs.mockResolvedValue({ items: [] });
     workspace.setContent({
       'catalog-info.yaml': CATALOG_INFO,
@@ -71,7 +77,12 @@ describe('rocket:register', () => {
       checkpoints: options.checkpoints,
     });
     Object.assign(made.context, { isDryRun: options.dryRun });
-    const action = createRegisterAction({ registry, catalog, pollMs: 1 });
+    const action = createRegisterAction({
+      registry,
+      catalog,
+      provisioning,
+      pollMs: 1,
+    });
     return { ...made, done: action.handler(made.context) };
   }
 
@@ -118,6 +129,26 @@ describe('rocket:register', () => {
       'api:default/pay: unchanged',
       'component:money/pay: created',
       'The catalog shows it',
+    ]);
+
+    // Written before the push and after it.
+    expect(ledger.log).toEqual([
+      'catalog.entity component:money/pay planned',
+      'catalog.entity component:money/pay made',
+    ]);
+    expect([...ledger.effects.values()]).toMatchObject([
+      {
+        subject: 'component:money/pay',
+        owner: 'group:money/ledger',
+        run: 'task:mock-task-id',
+        step: 'mock-step-id',
+        state: 'live',
+        intent: {
+          repository: 'http://127.0.0.1/git/pay.git',
+          commit: COMMIT,
+          others: ['api:default/pay'],
+        },
+      },
     ]);
 
     const again = run({}, { checkpoints });

@@ -1,5 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { stringifyEntityRef, type Entity } from '@backstage/catalog-model';
+import {
+  parseEntityRef,
+  stringifyEntityRef,
+  type Entity,
+} from '@backstage/catalog-model';
+import { InputError } from '@backstage/errors';
 import { createTemplateAction } from '@backstage/plugin-scaffolder-node';
 import type { CatalogService } from '@backstage/plugin-catalog-node';
 import {
@@ -8,6 +13,8 @@ import {
   type RegisterResponse,
 } from '@rocket/plugin-ci-registry-common';
 import type { CiRegistryService } from '@rocket/plugin-ci-registry-node';
+import type { ProvisioningService } from '@rocket/plugin-provisioning-node';
+import { effectOf } from '../lib/effects';
 import { mainEntityRef, readEntities } from '../lib/entities';
 import { explain, reasonOf } from '../lib/explain';
 
@@ -27,14 +34,30 @@ const examples = [
   },
 ];
 
+/** The main entity's owner, in full. */
+function ownerOf(entities: Entity[], main: string): string {
+  const entity = entities.find(one => stringifyEntityRef(one) === main)!;
+  const owner = entity.spec?.owner;
+  if (typeof owner !== 'string' || !owner) {
+    throw new InputError(`spec.owner: ${main} needs an owner`);
+  }
+  return stringifyEntityRef(
+    parseEntityRef(owner, {
+      defaultKind: 'group',
+      defaultNamespace: entity.metadata.namespace ?? 'default',
+    }),
+  );
+}
+
 /** Pushes the workspace's entities through the same door as a pipeline. */
 export function createRegisterAction(options: {
   registry: CiRegistryService;
   catalog: CatalogService;
+  provisioning: ProvisioningService;
   /** Default: 400 ms. */
   pollMs?: number;
 }) {
-  const { registry, catalog, pollMs = POLL_MS } = options;
+  const { registry, catalog, provisioning, pollMs = POLL_MS } = options;
   return createTemplateAction({
     id: 'rocket:register',
     description:
@@ -89,7 +112,9 @@ export function createRegisterAction(options: {
         ctx.input.path ?? 'catalog-info.yaml',
       );
       const refs = entities.map(entity => stringifyEntityRef(entity));
-      ctx.output('entityRef', mainEntityRef(entities));
+      const main = mainEntityRef(entities);
+      const owner = ownerOf(entities, main);
+      ctx.output('entityRef', main);
       ctx.output('entityRefs', refs);
       if (ctx.isDryRun) {
         ctx.logger.info(`Dry run: would register ${refs.join(', ')}`);
@@ -102,8 +127,24 @@ export function createRegisterAction(options: {
         key: `register.time.${commit}`,
         fn: async () => new Date().toISOString(),
       });
+      // Written before the push, and once more when it is done.
+      const effect = effectOf(ctx, 'register', {
+        type: 'catalog.entity',
+        reference: main,
+        subject: main,
+        owner,
+        intent: {
+          repository,
+          commit,
+          others: refs.filter(ref => ref !== main),
+        },
+      });
       let answer: RegisterResponse;
       try {
+        await provisioning.requestEffect(
+          { ...effect, deferred: true },
+          { credentials },
+        );
         answer = await registry.register(
           {
             source: {
@@ -117,6 +158,13 @@ export function createRegisterAction(options: {
           },
           { credentials },
         );
+        const { id } = await provisioning.requestEffect(effect, {
+          credentials,
+        });
+        await provisioning.waitForEffect(id, {
+          credentials,
+          signal: ctx.signal,
+        });
       } catch (error) {
         throw explain({
           failed: `Could not register ${refs.join(', ')}`,
