@@ -3,6 +3,7 @@ export {
   NewRelicError,
   NewRelicAuthenticationError,
   type NewRelicErrorKind,
+  fromNerdGraphErrors,
 } from './errors';
 export {
   NrqlFragment,

@@ -4,3 +4,4 @@ export * from './annotations';
 export * from './effects';
 export * from './operations';
 export * from './databases';
+export * from './newrelic';

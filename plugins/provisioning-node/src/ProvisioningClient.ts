@@ -9,6 +9,7 @@ import {
   InputError,
   NotAllowedError,
   NotFoundError,
+  NotImplementedError,
   ResponseError,
   ServiceUnavailableError,
 } from '@backstage/errors';
@@ -19,6 +20,12 @@ import type {
   EffectRequest,
   GitToken,
   NameAvailability,
+  NewRelicPlan,
+  NewRelicPlanRequest,
+  Operation,
+  OperationPlan,
+  OperationRequest,
+  PlanRequest,
   PreflightReport,
   Repository,
   ServiceLog,
@@ -38,6 +45,7 @@ const errorClasses = {
   InputError,
   NotAllowedError,
   NotFoundError,
+  NotImplementedError,
   ServiceUnavailableError,
 };
 
@@ -218,6 +226,26 @@ export class ProvisioningClient implements ProvisioningService {
       options,
       {},
     );
+  }
+
+  plan(request: PlanRequest, options: Options) {
+    return this.#call<OperationPlan>('POST', '/plans', options, request);
+  }
+
+  requestOperation(request: OperationRequest, options: Options) {
+    return this.#call<Operation>('POST', '/operations', options, request);
+  }
+
+  getOperation(id: string, options: Options) {
+    return this.#call<Operation>(
+      'GET',
+      `/operations/${encodeURIComponent(id)}`,
+      options,
+    );
+  }
+
+  planNewRelic(request: NewRelicPlanRequest, options: Options) {
+    return this.#call<NewRelicPlan>('POST', '/newrelic/plan', options, request);
   }
 
   async #call<T>(

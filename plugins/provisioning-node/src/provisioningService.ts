@@ -7,6 +7,12 @@ import type {
   EffectState,
   GitToken,
   NameAvailability,
+  NewRelicPlan,
+  NewRelicPlanRequest,
+  Operation,
+  OperationPlan,
+  OperationRequest,
+  PlanRequest,
   PreflightReport,
   Repository,
   ServiceLog,
@@ -122,4 +128,26 @@ export interface ProvisioningService {
     id: string,
     options: { credentials: BackstageCredentials },
   ): Promise<Effect>;
+  /** What an operation would do; changes nothing. */
+  plan(
+    request: PlanRequest,
+    options: { credentials: BackstageCredentials },
+  ): Promise<OperationPlan>;
+  /**
+   * Stored when it returns; follow it with `getOperation`. `ConflictError` when
+   * the digest is outdated or another operation of the subject is under way.
+   */
+  requestOperation(
+    request: OperationRequest,
+    options: { credentials: BackstageCredentials },
+  ): Promise<Operation>;
+  getOperation(
+    id: string,
+    options: { credentials: BackstageCredentials },
+  ): Promise<Operation>;
+  /** What would be made in New Relic for a service; makes nothing. `NotFoundError` where New Relic's module is not installed. */
+  planNewRelic(
+    request: NewRelicPlanRequest,
+    options: { credentials: BackstageCredentials },
+  ): Promise<NewRelicPlan>;
 }

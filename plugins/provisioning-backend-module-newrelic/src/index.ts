@@ -1,0 +1,1 @@
+export { provisioningModuleNewRelic as default } from './module';
