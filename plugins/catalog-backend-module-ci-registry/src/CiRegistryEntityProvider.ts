@@ -32,6 +32,7 @@ export class CiRegistryEntityProvider implements EntityProvider {
   readonly #auth: AuthService;
   readonly #logger: LoggerService;
   readonly #flush: () => Promise<void>;
+  readonly #handedOver: (entities: number) => void;
   #connection?: EntityProviderConnection;
   #running?: Promise<void>;
   #again = false;
@@ -45,6 +46,8 @@ export class CiRegistryEntityProvider implements EntityProvider {
     logger: LoggerService;
     /** Answers when the catalog's database has on its disk what it stored so far. */
     flush: () => Promise<void>;
+    /** Is told how many entities the catalog was just given. */
+    handedOver?: (entities: number) => void;
     /** ms since 1970, for tests. */
     now?: () => number;
   }) {
@@ -53,6 +56,7 @@ export class CiRegistryEntityProvider implements EntityProvider {
     this.#auth = options.auth;
     this.#logger = options.logger;
     this.#flush = options.flush;
+    this.#handedOver = options.handedOver ?? (() => {});
     this.#startedAt = (options.now ?? Date.now)();
   }
 
@@ -120,6 +124,7 @@ export class CiRegistryEntityProvider implements EntityProvider {
           .filter(change => change.removed)
           .map(({ entityRef }) => ({ entityRef, locationKey: PROVIDER_NAME })),
       });
+      this.#handedOver(changes.length);
       await this.#flush();
       await this.#registry.acknowledgeChanges(
         {

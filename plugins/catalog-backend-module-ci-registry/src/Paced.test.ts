@@ -10,6 +10,8 @@ describe('Paced', () => {
     const paced = new Paced({
       gapMs: 250,
       maxWaitMs: 1_000,
+      maxDenseWaitMs: 5_000,
+      densePerGap: 30,
       work: () => {
         starts.push(Date.now());
         return new Promise<void>(resolve => ends.push(resolve));
@@ -46,6 +48,17 @@ describe('Paced', () => {
     }
     await jest.advanceTimersByTimeAsync(5_000);
     expect(starts()).toEqual([0, 1_000]);
+  });
+
+  it('lets a dense burst finish first, up to a point', async () => {
+    const { paced, starts, end } = setup();
+    for (let i = 0; i < 1_100; i++) {
+      paced.ask(2);
+      await end();
+      await jest.advanceTimersByTimeAsync(10);
+    }
+    await jest.advanceTimersByTimeAsync(5_000);
+    expect(starts()).toEqual([0, 5_000, 10_000, 11_250]);
   });
 
   it('does not wait for ever for a pause', async () => {

@@ -12,6 +12,7 @@ import { CI_REGISTRY_CHANGED_TOPIC } from '@rocket/plugin-ci-registry-common';
 import { ciRegistryServiceRef } from '@rocket/plugin-ci-registry-node';
 import { CiRegistryEntityProvider } from './CiRegistryEntityProvider';
 import { flushCommits } from './flushCommits';
+import { leanTransactions } from './leanTransactions';
 import { Paced } from './Paced';
 import { prepareStatements } from './preparedStatements';
 
@@ -20,6 +21,12 @@ const START_RETRY_MS = 2_000;
 /** In a burst of pushes, the catalog takes over what came so far at a pause of this length, and at the latest after that time. */
 const GAP_MS = 250;
 const MAX_WAIT_MS = 1_000;
+/**
+ * While pushes come as fast as this, which is a whole organisation at once, they are accepted first: the catalog needs much longer for
+ * them than the burst lasts.
+ */
+const DENSE_PER_GAP = 25;
+const MAX_DENSE_WAIT_MS = 5_000;
 /** Longer than a claim of the process that was killed lasts. */
 const START_FOR_MS = 20_000;
 
@@ -44,18 +51,18 @@ export const catalogModuleCiRegistry = createBackendModule({
       async init(deps) {
         const { events, lifecycle, logger, processing, scheduler } = deps;
         const db = await deps.database.getClient();
-        if (
+        const isPreparing =
           deps.config.getOptionalBoolean(
             'ciRegistry.catalog.preparedStatements',
-          ) ??
-          true
-        ) {
-          prepareStatements(db);
-        }
+          ) ?? true;
+        const grow = isPreparing ? prepareStatements(db) : () => {};
+
+        await leanTransactions(db);
 
         const provider = new CiRegistryEntityProvider({
           ...deps,
           flush: () => flushCommits(db),
+          handedOver: grow,
         });
         processing.addEntityProvider(provider);
 
@@ -65,6 +72,8 @@ export const catalogModuleCiRegistry = createBackendModule({
         const paced = new Paced({
           gapMs: GAP_MS,
           maxWaitMs: MAX_WAIT_MS,
+          maxDenseWaitMs: MAX_DENSE_WAIT_MS,
+          densePerGap: DENSE_PER_GAP,
           work: () =>
             provider
               .synchronize()
@@ -79,9 +88,9 @@ export const catalogModuleCiRegistry = createBackendModule({
         await events.subscribe({
           id: 'ci-registry-provider',
           topics: [CI_REGISTRY_CHANGED_TOPIC],
-          async onEvent() {
-            // Not awaited: the pipeline's push waits for this handler to return.
-            paced.ask();
+          async onEvent({ eventPayload }) {
+            const { pushes } = (eventPayload ?? {}) as { pushes?: unknown };
+            paced.ask(typeof pushes === 'number' ? pushes : 1);
           },
         });
 

@@ -50,6 +50,7 @@ export class PushService {
   readonly #events: EventsService;
   readonly #logger: LoggerService;
   readonly #groups: GroupCommit;
+  #unannounced = 0;
 
   constructor(options: {
     store: EntityStore;
@@ -161,7 +162,7 @@ export class PushService {
       });
     }
     if (written.entities.changed) {
-      await this.#wakeCatalog();
+      this.#wakeCatalog();
     }
     if (written.delivery) {
       this.#afterwards(
@@ -223,17 +224,24 @@ export class PushService {
     );
   }
 
-  async #wakeCatalog(): Promise<void> {
-    try {
-      await this.#events.publish({
-        topic: CI_REGISTRY_CHANGED_TOPIC,
-        eventPayload: {},
-      });
-    } catch (error) {
-      // The push is stored; the catalog looks by itself every few seconds.
-      this.#logger.warn('Could not wake the catalog after a push', {
-        error: String(error),
-      });
-    }
+  /** One event for the pushes of a moment; they are stored, so none of them waits for it. */
+  #wakeCatalog(): void {
+    this.#unannounced += 1;
+    if (this.#unannounced > 1) return;
+    setImmediate(async () => {
+      const pushes = this.#unannounced;
+      this.#unannounced = 0;
+      try {
+        await this.#events.publish({
+          topic: CI_REGISTRY_CHANGED_TOPIC,
+          eventPayload: { pushes },
+        });
+      } catch (error) {
+        // The catalog looks by itself every few seconds.
+        this.#logger.warn('Could not wake the catalog after a push', {
+          error: String(error),
+        });
+      }
+    });
   }
 }
