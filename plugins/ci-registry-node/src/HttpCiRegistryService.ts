@@ -17,6 +17,7 @@ import {
 } from '@backstage/errors';
 import type {
   AcknowledgeRequest,
+  BuildPage,
   ClaimedChanges,
   PushRequest,
   PushResponse,
@@ -31,6 +32,14 @@ import type { CiRegistryService } from './ciRegistryService';
 type Options = { credentials: BackstageCredentials };
 
 const ATTEMPTS = 3;
+
+function toQuery(request: Record<string, string | number | undefined>) {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(request)) {
+    if (value !== undefined) query.set(key, String(value));
+  }
+  return query;
+}
 
 /** Keeps the kind of error and its words across the wire. */
 async function toServiceError(response: Response): Promise<Error> {
@@ -117,17 +126,18 @@ export class HttpCiRegistryService implements CiRegistryService {
     request: { cursor?: string; limit?: number; repository?: string },
     options: Options,
   ) {
-    const query = new URLSearchParams();
-    for (const [key, value] of Object.entries(request)) {
-      if (value !== undefined) {
-        query.set(key, String(value));
-      }
-    }
     return this.#call<RegisteredEntityPage>(
       'GET',
-      `/entities?${query}`,
+      `/entities?${toQuery(request)}`,
       options,
     );
+  }
+
+  async listBuilds(
+    request: { component?: string; commit?: string; cursor?: string },
+    options: Options,
+  ) {
+    return this.#call<BuildPage>('GET', `/builds?${toQuery(request)}`, options);
   }
 
   async claimChanges(request: { limit?: number }, options: Options) {

@@ -6,6 +6,7 @@ import {
 } from '@backstage/backend-plugin-api';
 import type {
   AcknowledgeRequest,
+  BuildPage,
   ClaimedChanges,
   PushRequest,
   PushResponse,
@@ -47,6 +48,11 @@ export interface CiRegistryService {
     request: { cursor?: string; limit?: number; repository?: string },
     options: { credentials: BackstageCredentials },
   ): Promise<RegisteredEntityPage>;
+  /** Builds as their pipelines reported them, the newest first; one page. */
+  listBuilds(
+    request: { component?: string; commit?: string; cursor?: string },
+    options: { credentials: BackstageCredentials },
+  ): Promise<BuildPage>;
   /** For the catalog only: takes up to `limit` waiting changes for a few seconds. */
   claimChanges(
     request: { limit?: number },

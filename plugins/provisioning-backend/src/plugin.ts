@@ -7,6 +7,7 @@ import {
   resolvePackagePath,
 } from '@backstage/backend-plugin-api';
 import { catalogServiceRef } from '@backstage/plugin-catalog-node';
+import { notificationService } from '@backstage/plugin-notifications-node';
 import { ciRegistryServiceRef } from '@rocket/plugin-ci-registry-node';
 import { provisioningPermissions } from '@rocket/plugin-provisioning-common';
 import {
@@ -19,6 +20,7 @@ import { readProvisioningConfig } from './config';
 import { createEffects } from './effects/createEffects';
 import { EffectHandlers } from './effects/EffectHandlers';
 import { PostgresDatabaseHandler } from './effects/handlers/PostgresDatabaseHandler';
+import { setUpEnvironments } from './environments/setUpEnvironments';
 import { GitAccess } from './git/GitAccess';
 import { GitHost } from './git/GitHost';
 import { createGitRouter } from './git/gitRouter';
@@ -26,6 +28,9 @@ import { DatabaseServers, type DatabaseServer } from './local/DatabaseServers';
 import { CREDENTIALS, LocalRuntime } from './local/LocalRuntime';
 import { EmbeddedPostgres, ExternalPostgres } from './local/PostgresServer';
 import { ServiceDatabases } from './local/ServiceDatabases';
+import { createServiceKinds } from './operations/createServiceKinds';
+import { RetireHandler, UndoHandler } from './operations/removalKinds';
+import { setUpOperations } from './operations/setUpOperations';
 import { Access } from './service/Access';
 import { DatabaseRepositoryStore } from './service/DatabaseRepositoryStore';
 import { DatabaseServiceStore } from './service/DatabaseServiceStore';
@@ -64,6 +69,7 @@ export const provisioningPlugin = createBackendPlugin({
         httpRouter: coreServices.httpRouter,
         lifecycle: coreServices.lifecycle,
         logger: coreServices.logger,
+        notifications: notificationService,
         permissions: coreServices.permissions,
         permissionsRegistry: coreServices.permissionsRegistry,
         registry: ciRegistryServiceRef,
@@ -132,7 +138,9 @@ export const provisioningPlugin = createBackendPlugin({
           }),
         );
         const reports = new DeploymentReports({ ...deps, db, host });
+        const environments = setUpEnvironments(deps);
         const manager = new ServiceManager({
+          environments: environments.directory,
           listener: reports,
           store: services,
           repositories: store,
@@ -158,6 +166,25 @@ export const provisioningPlugin = createBackendPlugin({
           host,
           repositories,
           services: manager,
+        });
+        const { operations } = await setUpOperations({
+          ...deps,
+          db,
+          ledger,
+          access,
+          rules: environments.rules,
+          handlers: [
+            new UndoHandler(ledger),
+            new RetireHandler(ledger),
+            ...createServiceKinds({
+              ...deps,
+              ledger,
+              host,
+              manager,
+              services,
+              environments: environments.directory,
+            }),
+          ],
         });
         const gitAccess = new GitAccess({
           store,
@@ -204,6 +231,8 @@ export const provisioningPlugin = createBackendPlugin({
           services: manager,
           ledger,
           preflight,
+          operations,
+          wantsApproval: name => environments.rules(name) !== undefined,
           openapi: parse(
             await readFile(
               resolvePackagePath(

@@ -62,6 +62,12 @@ export interface ServiceStatus {
   entityRef: string;
   owner: string;
   repository: string;
+  /** Environment that it runs in; absent for the runtime itself. */
+  environment?: string;
+  /** Image of the last deployment by digest, where the runtime runs containers. */
+  image?: string;
+  /** Number of instances as last asked for. */
+  replicas?: number;
   /** Full SHA of the commit that runs or is being brought up. */
   commit?: string;
   state: ServiceState;

@@ -70,6 +70,8 @@ export function addEffectRoutes(
   deps: {
     guard: RouteGuard;
     access: Access;
+    /** Whether something in the environment waits for an approver. */
+    wantsApproval?: (environment: string) => boolean;
     ledger: EffectLedger;
     preflight: Preflight;
   },
@@ -114,6 +116,12 @@ export function addEffectRoutes(
       { type: request.type, reference: request.reference, run: request.run },
       async () => {
         await access.requireOwner(credentials, request.owner);
+        const { environment } = request;
+        if (environment && deps.wantsApproval?.(environment)) {
+          throw new NotAllowedError(
+            `What changes in ${environment} waits for an approver; ask for an operation`,
+          );
+        }
         await refuseForeignSubject(request, actor);
         return deferred
           ? ledger.expect(request, actor)

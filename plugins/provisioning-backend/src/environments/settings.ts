@@ -75,12 +75,19 @@ function readEnvironment(name: string, config: Config): ConfiguredEnvironment {
     config.getOptionalString('tier') ?? 'development',
     TIERS,
   );
+  const approval = readApproval(at, config.getOptionalConfig('approval'));
+  if (approval && name === LOCAL) {
+    // Its services are those of the runtime itself, which everybody with the right starts and stops.
+    throw new InputError(
+      `${at}.approval: services of the environment '${LOCAL}' cannot wait for an approver; give it another name`,
+    );
+  }
   return {
     name,
     title: config.getOptionalString('title') ?? name,
     runtime: config.getOptionalString('runtime') ?? LOCAL,
     tier,
-    approval: readApproval(at, config.getOptionalConfig('approval')),
+    approval,
     settings: config.getOptional<JsonObject>('kubernetes') ?? {},
   };
 }

@@ -1,4 +1,5 @@
 import type { BackstageCredentials } from '@backstage/backend-plugin-api';
+import { NotFoundError } from '@backstage/errors';
 import {
   OPERATION_KINDS,
   OPERATION_STATES,
@@ -9,6 +10,7 @@ import {
 } from '@rocket/plugin-provisioning-common';
 import type { Request, Router } from 'express';
 import { z } from 'zod';
+import type { EffectLedger } from '../effects/EffectLedger';
 import { entityRef, parse, type RouteGuard } from '../service/http';
 import type { OperationService } from './OperationService';
 
@@ -46,15 +48,38 @@ const listQuery = z.strictObject({
 /** Adds plans, operations and decisions to the API. */
 export function addOperationRoutes(
   router: Router,
-  { guard, operations }: { guard: RouteGuard; operations: OperationService },
+  deps: {
+    guard: RouteGuard;
+    operations: OperationService;
+    ledger: Pick<EffectLedger, 'list'>;
+  },
 ): void {
-  const authorize = guard.authorize.bind(guard);
+  const { guard, operations, ledger } = deps;
+
+  const authorize: RouteGuard['authorize'] = (req, permission) =>
+    guard.authorize(req, permission);
   const audited = (
     req: Request,
     eventId: string,
     meta: Record<string, string | undefined>,
     act: () => Promise<Operation>,
   ) => guard.audited(req, eventId, 'medium', meta, act);
+
+  router.get('/runs/:run/undo-plan', async (req, res) => {
+    const credentials = await authorize(req, provisioningReadPermission);
+    const { run } = req.params;
+    const [first] = await ledger.list({ run, limit: 1 });
+    if (!first) {
+      throw new NotFoundError(`The ledger knows nothing that ${run} made`);
+    }
+    const { subject } = first;
+    res.json(
+      await operations.plan(
+        { kind: 'undo', subject, input: { run } },
+        credentials,
+      ),
+    );
+  });
 
   router.post('/plans', async (req, res) => {
     const credentials = await authorize(req, provisioningReadPermission);

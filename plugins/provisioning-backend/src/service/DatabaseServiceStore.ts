@@ -3,7 +3,19 @@ import type {
   PhaseStatus,
   ServiceState,
 } from '@rocket/plugin-provisioning-common';
-import type { ServicePatch, ServiceRecord, ServiceStore } from './ServiceStore';
+import type {
+  ServicePatch,
+  ServiceRecord,
+  ServiceStore,
+  ServiceVersion,
+} from './ServiceStore';
+
+interface VersionRow {
+  service: string;
+  commit_sha: string;
+  image: string | null;
+  healthy_at: string;
+}
 
 interface ServiceRow {
   name: string;
@@ -12,6 +24,9 @@ interface ServiceRow {
   repository: string;
   critical_path: string | null;
   runtime: string;
+  environment: string | null;
+  image: string | null;
+  replicas: number | null;
   desired: 'running' | 'stopped';
   running_commit: string | null;
   deploy_commit: string | null;
@@ -37,6 +52,9 @@ const columns: Record<keyof ServiceRecord, keyof ServiceRow> = {
   repository: 'repository',
   criticalPath: 'critical_path',
   runtime: 'runtime',
+  environment: 'environment',
+  image: 'image',
+  replicas: 'replicas',
   desired: 'desired',
   runningCommit: 'running_commit',
   deployCommit: 'deploy_commit',
@@ -89,7 +107,34 @@ export class DatabaseServiceStore implements ServiceStore {
   }
 
   async delete(name: string) {
-    await this.#db('services').where({ name }).delete();
+    await this.#db.transaction(async tx => {
+      await tx('service_versions').where({ service: name }).delete();
+      await tx('services').where({ name }).delete();
+    });
+  }
+
+  async listVersions(name: string): Promise<ServiceVersion[]> {
+    const rows = await this.#db<VersionRow>('service_versions')
+      .where({ service: name })
+      .orderBy('healthy_at', 'desc')
+      .limit(50);
+    return rows.map(row => ({
+      commit: row.commit_sha,
+      image: row.image ?? undefined,
+      healthyAt: row.healthy_at,
+    }));
+  }
+
+  async addVersion(name: string, version: ServiceVersion) {
+    await this.#db<VersionRow>('service_versions')
+      .insert({
+        service: name,
+        commit_sha: version.commit,
+        image: version.image ?? null,
+        healthy_at: version.healthyAt,
+      })
+      .onConflict(['service', 'commit_sha'])
+      .merge(['image', 'healthy_at']);
   }
 
   async getPort(name: string) {
@@ -143,6 +188,9 @@ function toRecord(row: ServiceRow): ServiceRecord {
     repository: row.repository,
     criticalPath: row.critical_path ?? undefined,
     runtime: row.runtime,
+    environment: row.environment ?? undefined,
+    image: row.image ?? undefined,
+    replicas: row.replicas ?? undefined,
     desired: row.desired,
     runningCommit: row.running_commit ?? undefined,
     deployCommit: row.deploy_commit ?? undefined,

@@ -3,8 +3,10 @@ import { InputError } from '@backstage/errors';
 import type {
   PhaseListener,
   Runtime,
+  RuntimeEnvironment,
   RuntimeTarget,
 } from '@rocket/plugin-provisioning-node';
+import type { EnvironmentDirectory } from '../environments/EnvironmentDirectory';
 import type { GitHost } from '../git/GitHost';
 import { Limiter } from './Limiter';
 import {
@@ -20,6 +22,7 @@ import type { ServiceRecord, ServiceStore } from './ServiceStore';
 export class Deployer {
   readonly #store: ServiceStore;
   readonly #host: GitHost;
+  readonly #environments: EnvironmentDirectory;
   readonly #runtimes: ReadonlyMap<string, Runtime>;
   readonly #listener?: DeploymentListener;
   readonly #logger: LoggerService;
@@ -30,6 +33,8 @@ export class Deployer {
   constructor(deps: {
     store: ServiceStore;
     host: GitHost;
+    /** Default: none. */
+    environments?: EnvironmentDirectory;
     runtimes: ReadonlyMap<string, Runtime>;
     /** Hears of the start and the end of deployments. */
     listener?: DeploymentListener;
@@ -37,6 +42,7 @@ export class Deployer {
   }) {
     this.#store = deps.store;
     this.#host = deps.host;
+    this.#environments = deps.environments ?? { find: async () => undefined };
     this.#runtimes = deps.runtimes;
     this.#listener = deps.listener;
     this.#logger = deps.logger;
@@ -71,7 +77,7 @@ export class Deployer {
     try {
       signal.throwIfAborted();
       const endpoint = await this.runtime(record).start(
-        this.#target(record, record.runningCommit!),
+        await this.target(record, record.runningCommit!),
         { signal },
       );
       await this.#store.update(name, {
@@ -108,12 +114,17 @@ export class Deployer {
     await this.#tell(record, () => this.#listener?.started(record, commit));
     try {
       signal.throwIfAborted();
-      const endpoint = await runtime.deploy(this.#target(record, commit), {
+      const endpoint = await runtime.deploy(await this.target(record, commit), {
         signal,
         onPhase,
       });
       // Noted first: killed in between, it is taken up again and noted once more.
       await end('succeeded');
+      await this.#store.addVersion(name, {
+        commit,
+        image: record.image,
+        healthyAt: new Date().toISOString(),
+      });
       await this.#store.update(name, {
         ...endpoint,
         phases: finishPhases(phases),
@@ -169,13 +180,35 @@ export class Deployer {
     }
   }
 
-  #target(record: ServiceRecord, commit: string): RuntimeTarget {
+  /** What a runtime has to know of it. */
+  async target(record: ServiceRecord, commit: string): Promise<RuntimeTarget> {
+    let environment: RuntimeEnvironment | undefined;
+    if (record.environment) {
+      environment = await this.#environments.find(record.environment);
+      if (!environment) {
+        throw new InputError(
+          `There is no environment '${record.environment}' any more`,
+        );
+      }
+    }
+    const { image } =
+      commit === record.deployCommit
+        ? record
+        : (await this.#store.listVersions(record.name)).find(
+            version => version.commit === commit,
+          ) ?? {};
     return {
       name: record.name,
       entityRef: record.entityRef,
       owner: record.owner,
       criticalPath: record.criticalPath,
+      environment: environment && {
+        name: environment.name,
+        tier: environment.tier,
+        settings: environment.settings,
+      },
       commit,
+      image,
       checkout: (directory, signal) =>
         this.#host.checkout(record.repository, commit, directory, signal),
     };

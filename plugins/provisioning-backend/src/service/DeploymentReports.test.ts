@@ -57,7 +57,7 @@ async function setUp() {
   const deploy = jest.fn();
   const update = jest.fn(async () => {});
   const deployer = new Deployer({
-    store: { update } as unknown as ServiceStore,
+    store: { update, addVersion: update } as unknown as ServiceStore,
     host: {} as GitHost,
     runtimes: new Map([
       [

@@ -117,7 +117,8 @@ export class DeploymentReports implements DeploymentListener {
     // The moment it was asked for tells deployments of one commit apart, and is the same after a restart.
     const startedAt =
       record.phases[0]?.startedAt ?? new Date(this.#now()).toISOString();
-    const id = `${record.runtime}:${commit.slice(0, 12)}:${startedAt}`;
+    const environment = record.environment ?? record.runtime;
+    const id = `${environment}:${commit.slice(0, 12)}:${startedAt}`;
     const replaced =
       record.runningCommit && record.runningCommit !== commit
         ? record.runningCommit
@@ -130,14 +131,15 @@ export class DeploymentReports implements DeploymentListener {
       source: {
         repository: record.repository,
         commit,
-        pipeline: `local-runtime:${record.name}:${startedAt}`,
+        pipeline: `${record.runtime}-runtime:${record.name}:${startedAt}`,
         time: new Date(this.#now()).toISOString(),
       },
       deployments: [
         {
           id,
           component: record.entityRef,
-          environment: record.runtime,
+          environment,
+          digest: record.image?.split('@')[1],
           commit,
           startedAt,
           ...state,

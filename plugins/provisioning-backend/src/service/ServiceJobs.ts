@@ -4,7 +4,7 @@ export type Operation = 'start' | 'stop' | 'restart';
 
 /** A deployment or operation under way for one service. */
 export interface Job {
-  kind: 'deploy' | Operation | 'resume';
+  kind: 'deploy' | Operation | 'resume' | 'scale' | 'rotate';
   controller: AbortController;
   done: Promise<void>;
 }

@@ -4,15 +4,21 @@ import type {
 } from '@backstage/backend-plugin-api';
 import {
   ConflictError,
+  InputError,
   NotFoundError,
   NotImplementedError,
 } from '@backstage/errors';
-import type { Runtime, UndoResult } from '@rocket/plugin-provisioning-node';
+import type {
+  Runtime,
+  RuntimeTarget,
+  UndoResult,
+} from '@rocket/plugin-provisioning-node';
 import {
   type DeployRequest,
   type ServiceLog,
   type ServiceStatus,
 } from '@rocket/plugin-provisioning-common';
+import type { EnvironmentDirectory } from '../environments/EnvironmentDirectory';
 import type { GitHost } from '../git/GitHost';
 import type { Access } from './Access';
 import { Deployer } from './Deployer';
@@ -21,9 +27,21 @@ import { assertServiceName } from './names';
 import type { RepositoryStore } from './RepositoryStore';
 import { ServiceJobs, type Operation } from './ServiceJobs';
 import { newPhases, toStatus } from './serviceStatus';
-import type { ServicePatch, ServiceRecord, ServiceStore } from './ServiceStore';
+import type {
+  ServicePatch,
+  ServiceRecord,
+  ServiceStore,
+  ServiceVersion,
+} from './ServiceStore';
 
 const LOCAL = 'local';
+
+/** A deployment to an environment; nobody asks for that directly, but by an operation. */
+export interface EnvironmentDeployRequest extends DeployRequest {
+  environment?: string;
+  /** By digest. */
+  image?: string;
+}
 
 /**
  * What should run, in which state it is, and the way there. Everything is in
@@ -34,6 +52,7 @@ export class ServiceManager {
   readonly #repositories: RepositoryStore;
   readonly #host: GitHost;
   readonly #runtimes: ReadonlyMap<string, Runtime>;
+  readonly #environments: EnvironmentDirectory;
   readonly #access: Access;
   readonly #logger: LoggerService;
   readonly #deployer: Deployer;
@@ -47,6 +66,8 @@ export class ServiceManager {
     repositories: RepositoryStore;
     host: GitHost;
     runtimes: ReadonlyMap<string, Runtime>;
+    /** Default: none. */
+    environments?: EnvironmentDirectory;
     access: Access;
     /** Hears of the start and the end of deployments. */
     listener?: DeploymentListener;
@@ -56,6 +77,7 @@ export class ServiceManager {
     this.#repositories = deps.repositories;
     this.#host = deps.host;
     this.#runtimes = deps.runtimes;
+    this.#environments = deps.environments ?? { find: async () => undefined };
     this.#access = deps.access;
     this.#logger = deps.logger;
     this.#deployer = new Deployer(deps);
@@ -100,7 +122,7 @@ export class ServiceManager {
 
   /** @returns the status at once; the deployment goes on in the background. */
   async deploy(
-    request: DeployRequest,
+    request: EnvironmentDeployRequest,
     credentials: BackstageCredentials,
   ): Promise<ServiceStatus> {
     const name = assertServiceName(request.name);
@@ -111,14 +133,10 @@ export class ServiceManager {
 
   async #admitDeploy(
     name: string,
-    request: DeployRequest,
+    request: EnvironmentDeployRequest,
     credentials: BackstageCredentials,
   ): Promise<ServiceStatus> {
-    if (!this.#runtimes.has(LOCAL)) {
-      throw new NotImplementedError(
-        'This installation runs no services itself (provisioning.local.enabled is false); deploy through its pipelines',
-      );
-    }
+    const runtime = await this.#runtimeOf(request.environment);
     const repositoryName = assertServiceName(request.repository, 'repository');
     await this.#access.requireOwner(credentials, request.owner);
     const repository = await this.#repositories.getRepository(repositoryName);
@@ -137,6 +155,13 @@ export class ServiceManager {
         `The service '${name}' comes from the repository '${existing.repository}'; another one cannot take its place`,
       );
     }
+    if (existing && existing.environment !== request.environment) {
+      throw new ConflictError(
+        `The service '${name}' runs in ${
+          existing.environment ?? 'no environment'
+        }; a deployment there is an operation`,
+      );
+    }
     const commit = await this.#host.resolve(repositoryName, request.ref);
     const job = this.#jobs.get(name);
     if (job?.kind === 'deploy' && existing?.deployCommit === commit) {
@@ -145,6 +170,7 @@ export class ServiceManager {
     const fields = {
       entityRef: request.entityRef,
       criticalPath: request.criticalPath,
+      image: request.image,
     };
     if (
       existing?.desired === 'running' &&
@@ -153,6 +179,7 @@ export class ServiceManager {
       existing.state !== 'failed' &&
       existing.entityRef === fields.entityRef &&
       existing.criticalPath === fields.criticalPath &&
+      existing.image === fields.image &&
       job?.kind !== 'stop'
     ) {
       // Also while it comes back with the backend: nothing is left to deploy.
@@ -180,7 +207,8 @@ export class ServiceManager {
         name,
         owner: request.owner,
         repository: repositoryName,
-        runtime: LOCAL,
+        runtime,
+        environment: request.environment,
         restarts: 0,
         createdBy: this.#access.describe(credentials),
         updatedAt: new Date().toISOString(),
@@ -287,17 +315,116 @@ export class ServiceManager {
       await runtime.stop(name);
       const { criticalPath, owner } = record;
       const commit = record.runningCommit ?? record.deployCommit ?? '';
+      const environment =
+        record.environment === undefined
+          ? undefined
+          : await this.#environments.find(record.environment);
       const result = (await runtime.remove?.({
         name,
         entityRef,
         owner,
         criticalPath,
         commit,
+        environment,
       })) ?? { outcome: 'done' };
       // Last: until then it can be repeated.
       if (result.outcome === 'done') await this.#store.delete(name);
       return result;
     });
+  }
+
+  /** Versions that became healthy, the last one first. */
+  async versions(name: string): Promise<ServiceVersion[]> {
+    return this.#store.listVersions(assertServiceName(name));
+  }
+
+  /** What the service's runtime can do beside deploying it. */
+  async abilities(name: string): Promise<{ scale: boolean; rotate: boolean }> {
+    const runtime = this.#deployer.runtime(await this.#get(name));
+    return { scale: !!runtime.scale, rotate: !!runtime.rotateCredentials };
+  }
+
+  /** @throws NotImplementedError when the runtime cannot. */
+  async scale(name: string, replicas: number, signal: AbortSignal) {
+    await this.#change(name, 'scale', signal, async (runtime, target, stop) => {
+      await runtime.scale?.(target, replicas, { signal: stop });
+      await this.#store.update(name, { replicas });
+    });
+  }
+
+  /** @throws NotImplementedError when the runtime cannot. */
+  async rotate(name: string, signal: AbortSignal) {
+    await this.#change(
+      name,
+      'rotate',
+      signal,
+      async (runtime, target, stop) => {
+        await runtime.rotateCredentials?.(target, { signal: stop });
+      },
+    );
+  }
+
+  /** Changes what runs, as the only job of the service; answers when it is so. */
+  async #change(
+    name: string,
+    kind: 'scale' | 'rotate',
+    signal: AbortSignal,
+    act: (
+      runtime: Runtime,
+      target: RuntimeTarget,
+      signal: AbortSignal,
+    ) => Promise<void>,
+  ): Promise<void> {
+    let failure: unknown;
+    const job = await this.#jobs.admit(name, async () => {
+      const record = await this.#get(name);
+      const runtime = this.#deployer.runtime(record);
+      if (!(await this.abilities(name))[kind]) {
+        throw new NotImplementedError(
+          `The runtime '${record.runtime}' cannot ${kind} services`,
+        );
+      }
+      const busy = this.#jobs.get(name);
+      if (busy) {
+        throw new ConflictError(
+          `The service '${name}' is busy (${busy.kind}); try again when that has ended`,
+        );
+      }
+      if (!record.runningCommit || record.desired !== 'running') {
+        throw new InputError(`The service '${name}' does not run`);
+      }
+      const target = await this.#deployer.target(record, record.runningCommit);
+      return {
+        // Wrapped, since a promise in a promise would be waited for here.
+        done: this.#jobs.start(name, kind, async stop => {
+          try {
+            await act(runtime, target, AbortSignal.any([stop, signal]));
+          } catch (error) {
+            failure = error;
+          }
+        }).done,
+      };
+    });
+    await job.done;
+    if (failure) throw failure;
+  }
+
+  /** Id of the runtime of an environment. */
+  async #runtimeOf(name: string | undefined): Promise<string> {
+    const environment =
+      name === undefined ? undefined : await this.#environments.find(name);
+    if (name !== undefined && !environment) {
+      throw new NotFoundError(`There is no environment '${name}'`);
+    }
+    const id = environment?.runtime ?? LOCAL;
+    if (!this.#runtimes.has(id)) {
+      throw new NotImplementedError(
+        id === LOCAL
+          ? 'This installation runs no services itself (provisioning.local.enabled is false); deploy through its pipelines'
+          : `This installation has no runtime '${id}', which the environment '${name}' needs`,
+      );
+    }
+    return id;
   }
 
   get hasLocalRuntime(): boolean {

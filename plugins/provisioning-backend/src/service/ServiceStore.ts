@@ -12,6 +12,12 @@ export interface ServiceRecord {
   criticalPath?: string;
   /** Id of the runtime. */
   runtime: string;
+  /** Absent for services of the runtime itself. */
+  environment?: string;
+  /** Of the version of the last deployment, by digest. */
+  image?: string;
+  /** As last asked for; absent: the runtime's own number. */
+  replicas?: number;
   desired: 'running' | 'stopped';
   /** The last version that became healthy. */
   runningCommit?: string;
@@ -32,6 +38,14 @@ export interface ServiceRecord {
   updatedAt: string;
 }
 
+/** A version that became healthy once. */
+export interface ServiceVersion {
+  commit: string;
+  image?: string;
+  /** ISO 8601; when it last did. */
+  healthyAt: string;
+}
+
 /** What changes in a record after it was made; `undefined` clears a field. */
 export type ServicePatch = Partial<Omit<ServiceRecord, 'name' | 'createdBy'>>;
 
@@ -45,6 +59,9 @@ export interface ServiceStore {
   update(name: string, patch: ServicePatch): Promise<void>;
   /** With its port. */
   delete(name: string): Promise<void>;
+  /** The last one first, at most 50. */
+  listVersions(name: string): Promise<ServiceVersion[]>;
+  addVersion(name: string, version: ServiceVersion): Promise<void>;
   getPort(name: string): Promise<number | undefined>;
   /** Takes the port for the service; false when another service has it. */
   takePort(name: string, port: number): Promise<boolean>;

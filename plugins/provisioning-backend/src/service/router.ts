@@ -11,6 +11,8 @@ import { z } from 'zod';
 import type { GitAccess } from '../git/GitAccess';
 import type { EffectLedger } from '../effects/EffectLedger';
 import { addEffectRoutes } from '../effects/effectRoutes';
+import { addOperationRoutes } from '../operations/operationRoutes';
+import type { OperationService } from '../operations/OperationService';
 import type { Preflight } from '../effects/Preflight';
 import type { Access } from './Access';
 import {
@@ -67,6 +69,8 @@ export function createRouter(deps: {
   services: ServiceManager;
   ledger: EffectLedger;
   preflight: Preflight;
+  operations: OperationService;
+  wantsApproval?: (environment: string) => boolean;
   openapi: object;
 }): express.Router {
   const { guard, gitAccess, repositories, services } = deps;
@@ -80,6 +84,8 @@ export function createRouter(deps: {
   // Before the parser for all the others: intents may be larger.
   addEffectRoutes(router, deps);
   router.use(express.json({ limit: '64kb' }));
+
+  addOperationRoutes(router, deps);
 
   router.get('/openapi.json', async (req, res) => {
     await deps.httpAuth.credentials(req, { allow: ['user', 'service'] });

@@ -26,19 +26,32 @@ const intentSchema = z.strictObject({
     .regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/, 'must be a full commit id')
     .optional(),
   criticalPath: plainText(63).optional(),
+  /** By digest, for runtimes of containers. */
+  image: plainText(500).optional(),
 });
 
 type Intent = z.infer<typeof intentSchema>;
 
-/** A service of a runtime on the backend's machine; the reference is its name. */
+/** Type of effect for services of a runtime. */
+export const serviceEffectType = (runtime: string) => `${runtime}.service`;
+
+/** A service of a runtime that the backend keeps; the reference is its name. */
 export class LocalServiceHandler implements EffectHandler {
-  readonly type = 'local.service';
-  readonly title = 'Service on the local runtime';
+  readonly type: string;
+  readonly title: string;
   readonly retireOrder = 30;
   readonly #services: ServiceManager;
   readonly #auth: AuthService;
 
-  constructor(deps: { services: ServiceManager; auth: AuthService }) {
+  constructor(deps: {
+    services: ServiceManager;
+    auth: AuthService;
+    /** Id of the runtime. Default: local. */
+    runtime?: string;
+  }) {
+    const { runtime = 'local' } = deps;
+    this.type = serviceEffectType(runtime);
+    this.title = `Service on the ${runtime} runtime`;
     this.#services = deps.services;
     this.#auth = deps.auth;
   }
@@ -89,6 +102,8 @@ export class LocalServiceHandler implements EffectHandler {
         repository: intent.repository,
         ...(intent.commit ? { ref: intent.commit } : {}),
         ...(intent.criticalPath ? { criticalPath: intent.criticalPath } : {}),
+        ...(intent.image ? { image: intent.image } : {}),
+        ...(effect.environment ? { environment: effect.environment } : {}),
       },
       context.credentials ?? (await this.#auth.getOwnServiceCredentials()),
     );

@@ -1,0 +1,379 @@
+import {
+  ConflictError,
+  InputError,
+  NotImplementedError,
+} from '@backstage/errors';
+import type { JsonObject } from '@backstage/types';
+import type {
+  OperationStep,
+  PlanRequest,
+  PlanStep,
+} from '@rocket/plugin-provisioning-common';
+import { z } from 'zod';
+import type { EffectLedger } from '../effects/EffectLedger';
+import { serviceEffectType } from '../effects/handlers/LocalServiceHandler';
+import type { GitHost } from '../git/GitHost';
+import type { ServiceManager } from '../service/ServiceManager';
+import { parseInput } from './input';
+import type {
+  OperationHandler,
+  PlanDraft,
+  StepContext,
+  StepResult,
+} from './OperationHandler';
+import type { OperationRecord } from './OperationStore';
+import type { ServiceImages } from './ServiceImages';
+import type { ServiceTarget, ServiceTargets } from './ServiceTargets';
+
+const STEP_TIME_MS = 30 * 60_000;
+
+const commit = z
+  .string()
+  .regex(/^([0-9a-f]{40}|[0-9a-f]{64})$/, 'must be a full commit id');
+const image = z
+  .string()
+  .max(400)
+  .regex(
+    /^[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}$/,
+    'must be an image by digest: name@sha256:…',
+  );
+const deployInput = z
+  .strictObject({
+    ref: z.string().min(1).max(200).optional(),
+    commit: commit.optional(),
+    image: image.optional(),
+  })
+  .refine(({ ref, commit: id }) => !(ref && id), {
+    path: ['ref'],
+    error: 'either ref or commit',
+  });
+
+export interface ServiceKindDeps {
+  targets: ServiceTargets;
+  services: Pick<
+    ServiceManager,
+    'abilities' | 'find' | 'rotate' | 'scale' | 'versions'
+  >;
+  ledger: Pick<EffectLedger, 'perform'>;
+  host: Pick<GitHost, 'resolve'>;
+  images: Pick<ServiceImages, 'find'>;
+}
+
+const short = (sha: string) => sha.slice(0, 12);
+
+function draft(target: ServiceTarget, steps: PlanStep[], basis: JsonObject) {
+  const { record } = target;
+  return {
+    owner: target.owner,
+    owners: [target.owner],
+    environments: [target.environment.name],
+    steps,
+    warnings: [],
+    basis: {
+      name: target.name,
+      repository: target.repository,
+      runtime: target.environment.runtime,
+      running: record?.runningCommit ?? null,
+      deployed: record?.deployCommit ?? null,
+      desired: record?.desired ?? null,
+      ...basis,
+    },
+  } satisfies PlanDraft;
+}
+
+/** A version of a service as an effect of the operation. */
+export async function deployVersion(
+  { ledger, services }: Pick<ServiceKindDeps, 'ledger' | 'services'>,
+  operation: OperationRecord,
+  target: ServiceTarget,
+  version: { commit: string; image?: string },
+  { actor, signal }: StepContext,
+): Promise<StepResult> {
+  try {
+    const effect = await ledger.perform(
+      {
+        type: serviceEffectType(target.environment.runtime),
+        reference: target.name,
+        subject: operation.subject,
+        owner: target.owner,
+        environment: target.environmentName,
+        run: `operation:${operation.id}`,
+        step: operation.kind,
+        intent: {
+          repository: target.repository,
+          commit: version.commit,
+          ...(target.criticalPath ? { criticalPath: target.criticalPath } : {}),
+          ...(version.image ? { image: version.image } : {}),
+        },
+      },
+      actor,
+      { signal },
+    );
+    return {
+      outcome: 'done',
+      message: `${short(version.commit)} is healthy${
+        effect.details.url ? ` at ${effect.details.url}` : ''
+      }`,
+    };
+  } catch (error) {
+    signal.throwIfAborted();
+    const status = await services.find(target.name);
+    if (
+      status?.deployment?.status === 'failed' &&
+      status.deployment.commit === version.commit
+    ) {
+      // The version is broken; once more would be the same.
+      throw new InputError(
+        status.deployment.message ?? (error as Error).message,
+      );
+    }
+    throw error;
+  }
+}
+
+abstract class VersionHandler implements OperationHandler {
+  abstract readonly kind: 'deploy' | 'rollback';
+  readonly onFailure = 'stop';
+  readonly stepTimeMs = STEP_TIME_MS;
+  protected readonly deps: ServiceKindDeps;
+
+  constructor(deps: ServiceKindDeps) {
+    this.deps = deps;
+  }
+
+  abstract parseInput(input: JsonObject): JsonObject;
+  abstract plan(request: PlanRequest): Promise<PlanDraft>;
+
+  protected draft(
+    target: ServiceTarget,
+    version: { commit: string; image?: string },
+    verb: string,
+  ): PlanDraft {
+    const { record, name } = target;
+    const where = `${name} in ${
+      target.environment.title ?? target.environment.name
+    }`;
+    const runs =
+      record?.desired === 'running' &&
+      record.state === 'healthy' &&
+      record.runningCommit === version.commit &&
+      record.deployCommit === version.commit &&
+      record.image === version.image;
+    const before = record?.runningCommit;
+    return draft(
+      target,
+      [
+        {
+          // The step carries what was planned, not what a branch says later.
+          id: ['version', version.commit, version.image]
+            .filter(Boolean)
+            .join('/'),
+          title: `${verb} ${short(version.commit)} as ${where}`,
+          change: runs ? 'keep' : record ? 'change' : 'create',
+          detail: runs
+            ? 'This version runs already'
+            : `${
+                before
+                  ? `${short(
+                      before,
+                    )} runs now; it stays or comes back when the new version does not become healthy`
+                  : 'Nothing of it runs there yet'
+              }${version.image ? `. Image ${version.image}` : ''}`,
+        },
+      ],
+      { commit: version.commit, image: version.image ?? null },
+    );
+  }
+
+  async run(
+    operation: OperationRecord,
+    step: OperationStep,
+    context: StepContext,
+  ) {
+    const [, planned, ...rest] = step.id.split('/');
+    const target = await this.deps.targets.find(
+      operation.subject,
+      operation.environment,
+    );
+    return deployVersion(
+      this.deps,
+      operation,
+      target,
+      { commit: planned, image: rest.join('/') || undefined },
+      context,
+    );
+  }
+}
+
+/** Brings a version of a component up in an environment. */
+export class DeployHandler extends VersionHandler {
+  readonly kind = 'deploy';
+
+  parseInput(input: JsonObject) {
+    return parseInput(deployInput, input);
+  }
+
+  async plan({ subject, environment, input }: PlanRequest) {
+    const { targets, host, images } = this.deps;
+    const target = await targets.find(subject, environment);
+    const wanted = input as z.infer<typeof deployInput>;
+    const id = await host.resolve(
+      target.repository,
+      wanted.commit ?? wanted.ref,
+    );
+    const found =
+      wanted.image ??
+      (target.environment.runtime === 'local'
+        ? undefined
+        : await images.find(subject, id));
+    return this.draft(target, { commit: id, image: found }, 'Deploy');
+  }
+}
+
+/** Brings a version back that was healthy in the environment before. */
+export class RollbackHandler extends VersionHandler {
+  readonly kind = 'rollback';
+
+  parseInput(input: JsonObject) {
+    return parseInput(z.strictObject({ commit }), input);
+  }
+
+  async plan({ subject, environment, input }: PlanRequest) {
+    const target = await this.deps.targets.require(subject, environment);
+    const versions = await this.deps.services.versions(target.name);
+    const version = versions.find(one => one.commit === input.commit);
+    if (!version) {
+      throw new InputError(
+        `input.commit: ${target.name} never ran this version; it ran ${
+          versions.map(one => short(one.commit)).join(', ') || 'none so far'
+        }`,
+      );
+    }
+    return this.draft(target, version, 'Roll back to');
+  }
+}
+
+abstract class DayTwoHandler implements OperationHandler {
+  abstract readonly kind: 'scale' | 'rotate';
+  readonly onFailure = 'stop';
+  readonly stepTimeMs = STEP_TIME_MS;
+  protected readonly deps: ServiceKindDeps;
+
+  constructor(deps: ServiceKindDeps) {
+    this.deps = deps;
+  }
+
+  abstract parseInput(input: JsonObject): JsonObject;
+  abstract plan(request: PlanRequest): Promise<PlanDraft>;
+  protected abstract act(
+    name: string,
+    operation: OperationRecord,
+    signal: AbortSignal,
+  ): Promise<string>;
+
+  /** @throws NotImplementedError when the runtime cannot do it. */
+  protected async target({ subject, environment }: PlanRequest) {
+    const target = await this.deps.targets.require(subject, environment);
+    const able = await this.deps.services.abilities(target.name);
+    if (!able[this.kind]) {
+      throw new NotImplementedError(
+        `The runtime '${target.record.runtime}' cannot ${
+          this.kind === 'scale' ? 'scale services' : 'rotate credentials'
+        }`,
+      );
+    }
+    if (target.record.desired !== 'running') {
+      throw new ConflictError(`${target.name} is stopped; start it first`);
+    }
+    return target;
+  }
+
+  async run(
+    operation: OperationRecord,
+    _step: OperationStep,
+    { signal }: StepContext,
+  ): Promise<StepResult> {
+    const { name } = await this.deps.targets.require(
+      operation.subject,
+      operation.environment,
+    );
+    return {
+      outcome: 'done',
+      message: await this.act(name, operation, signal),
+    };
+  }
+}
+
+/** Sets the number of instances. */
+export class ScaleHandler extends DayTwoHandler {
+  readonly kind = 'scale';
+
+  parseInput(input: JsonObject) {
+    return parseInput(
+      z.strictObject({ replicas: z.number().int().min(0).max(100) }),
+      input,
+    );
+  }
+
+  async plan(request: PlanRequest) {
+    const target = await this.target(request);
+    const { replicas } = target.record;
+    const wanted = Number(request.input.replicas);
+    return draft(
+      target,
+      [
+        {
+          id: 'scale',
+          title: `Run ${target.name} with ${wanted} instances`,
+          change: replicas === wanted ? 'keep' : 'change',
+          detail:
+            wanted === 0
+              ? 'Nothing of it answers any more until it is scaled again'
+              : `Until now ${replicas ?? 'as many as its manifest says'}`,
+        },
+      ],
+      { replicas: replicas ?? null },
+    );
+  }
+
+  protected async act(
+    name: string,
+    operation: OperationRecord,
+    signal: AbortSignal,
+  ) {
+    const replicas = Number(operation.input.replicas);
+    await this.deps.services.scale(name, replicas, signal);
+    return `${name} runs with ${replicas} instances`;
+  }
+}
+
+/** Gives the service new credentials of its database. */
+export class RotateHandler extends DayTwoHandler {
+  readonly kind = 'rotate';
+
+  parseInput(input: JsonObject) {
+    return parseInput(z.strictObject({}), input);
+  }
+
+  async plan(request: PlanRequest) {
+    const target = await this.target(request);
+    return draft(
+      target,
+      [
+        {
+          id: 'rotate',
+          title: `Rotate the credentials of ${target.name}`,
+          change: 'change',
+          detail:
+            'The service gets new credentials of its database and uses them; the old ones stop working',
+        },
+      ],
+      { database: target.record.database ?? null },
+    );
+  }
+
+  protected async act(name: string, _: OperationRecord, signal: AbortSignal) {
+    await this.deps.services.rotate(name, signal);
+    return 'The old credentials are of no use any more';
+  }
+}
