@@ -12,6 +12,8 @@ import {
   rmSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { NoControlPlane } from './k8s/build.mts';
+import { withTestCluster } from './k8s/testCluster.mts';
 import { findChromium } from './lib/chromium.mts';
 import { Failure, printFailure, say, seconds } from './lib/console.mts';
 import { ROOT, STATE } from './lib/paths.mts';
@@ -24,6 +26,8 @@ import { startTestPostgres } from './lib/testPostgres.mts';
 interface Count {
   passed: number;
   failed: number;
+  /** Why the part could not run on this machine at all; it is then neither. */
+  notRun?: string;
 }
 
 /** Runs a command with its output on the console; resolves with its exit code. */
@@ -137,6 +141,40 @@ async function counting(args: string[]): Promise<Count> {
   return { passed: Number(match[1]), failed: failed || (code === 0 ? 0 : 1) };
 }
 
+/** What is about Kubernetes, against a real control plane: the files `*.cluster.test.ts`. */
+async function k8s(): Promise<Count> {
+  const output = results('jest-k8s.json');
+  rmSync(output, { force: true });
+  try {
+    return await withTestCluster(async ({ kubeconfig }) => {
+      const code = await run(
+        'yarn',
+        [
+          'backstage-cli',
+          'repo',
+          'test',
+          '--watchAll=false',
+          '--maxWorkers=2',
+          '--testTimeout=120000',
+          '--testPathPatterns=\\.cluster\\.test\\.ts$',
+          '--json',
+          `--outputFile=${output}`,
+        ],
+        { ROCKET_TEST_KUBECONFIG: kubeconfig },
+      );
+      const count = jestCount(output, code);
+      // Skipped here, where the cluster is, a test is none.
+      const skipped = existsSync(output)
+        ? JSON.parse(readFileSync(output, 'utf8')).numPendingTests
+        : 0;
+      return { ...count, failed: count.failed + skipped };
+    });
+  } catch (error) {
+    if (!(error instanceof NoControlPlane)) throw error;
+    return { passed: 0, failed: 0, notRun: error.reason };
+  }
+}
+
 /** One run of the browser tests whose file names begin so. */
 async function browserTests(
   files: string,
@@ -234,6 +272,7 @@ const PARTS: Record<string, () => Promise<Count>> = {
       ...(parts.includes('unit') ? [] : [await actions()]),
       await counting([...NODE_TRANSFORM, join(ROOT, 'templates/rig/check.ts')]),
     ]),
+  k8s,
   e2e,
 };
 
@@ -264,6 +303,10 @@ async function main() {
 
   console.log('');
   for (const { part, count, time } of counts) {
+    if (count.notRun !== undefined) {
+      say(`${part}: NOT RUN, because ${count.notRun}`);
+      continue;
+    }
     say(
       `${part.padEnd(10)} ${String(count.passed).padStart(5)} passed ${String(
         count.failed,

@@ -70,11 +70,12 @@ export async function endProcesses(pids: number[]): Promise<void> {
 
 /**
  * Starts a control plane of its own in `folder`, on free ports of the loopback. It runs on when this process ends; end it with
- * `endProcesses(cluster.pids)`.
+ * `endProcesses(cluster.pids)`. `pids` fills as they start.
  */
 export async function startCluster(
   programs: ControlPlane,
   folder: string,
+  pids: number[] = [],
 ): Promise<Cluster> {
   rmSync(folder, { recursive: true, force: true });
   // Keys and tokens lie in it.
@@ -92,7 +93,7 @@ export async function startCluster(
     token: randomBytes(24).toString('hex'),
     caFile: at('certs/apiserver.crt'),
     kubeconfig: at('kubeconfig'),
-    pids: [],
+    pids,
   };
   const stranger = randomBytes(24).toString('hex');
   const keys = generateKeyPairSync('rsa', {

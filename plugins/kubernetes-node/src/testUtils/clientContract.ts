@@ -286,14 +286,13 @@ export function clientContract(
 
       it('takes a field that the kind does not have for a mistake, not for a fault', async () => {
         const error = await errorOf(
-          client.apply(widget({ size: 1, colour: 'red', shape: 'round' })),
+          client.apply(widget({ size: 1, colour: 'red' })),
         );
         expect(error).toMatchObject({
           kind: 'validation',
           status: 500,
           retryable: false,
         });
-        // One of each map is named.
         expect(error.fields.map(f => f.field)).toEqual(['.spec.colour']);
         expect(error.message).toContain(
           '.spec.colour: the kind has no such field',
