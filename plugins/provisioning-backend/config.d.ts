@@ -105,7 +105,11 @@ export interface Config {
          */
         url?: string;
       };
-      /** Ports for the services, both included. A service keeps its port. */
+      /**
+       * Ports for the services, both included. A service keeps its port; each of
+       * its instances has one more, counted from the end, and for the time of a
+       * deployment both versions have theirs.
+       */
       ports?: {
         /**
          * Default: 7100.
@@ -161,6 +165,40 @@ export interface Config {
        * @visibility backend
        */
       stopGrace?: HumanDuration | string;
+      /** How a new version takes over from the one that serves. */
+      handOver?: {
+        /**
+         * How long the old version stays warm beside the new one, which is taken
+         * back when it stops being ready in that time. A deployment is done when
+         * it is over. Default: 10 seconds.
+         * @visibility backend
+         */
+        watch?: HumanDuration | string;
+        /**
+         * Longest wait for requests that are under way at the old version.
+         * Default: 15 seconds.
+         * @visibility backend
+         */
+        drain?: HumanDuration | string;
+        /**
+         * Share of failed requests (5xx or no answer), above 0 and up to 1, from
+         * which the new version is taken back in the watch time, when it has had
+         * 20 and the old version failed less often. Default: 0.5.
+         * @visibility backend
+         */
+        maxFailureShare?: number;
+      };
+      /**
+       * Longest silence of a service while a request is under way; the client
+       * gets 504 then. Default: 2 minutes.
+       * @visibility backend
+       */
+      requestIdle?: HumanDuration | string;
+      /**
+       * Most instances of one service. Default: 4.
+       * @visibility backend
+       */
+      maxInstances?: number;
       /** What happens when a service crashes. */
       restart?: {
         /**

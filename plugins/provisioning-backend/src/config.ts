@@ -7,6 +7,7 @@ import type { EffectsConfig } from './effects/createEffects';
 import type { EffectQuota } from './effects/Preflight';
 import type { GitLimits } from './git/gitRouter';
 import type { NewRelicTarget } from './local/environment';
+import type { HandOverPolicy } from './local/handOver';
 import type { SupervisionPolicy } from './local/SupervisedProcess';
 
 export interface ProvisioningConfig {
@@ -25,6 +26,9 @@ export interface ProvisioningConfig {
     ports: { from: number; to: number };
     newRelic?: NewRelicTarget;
     policy: SupervisionPolicy;
+    handOver: HandOverPolicy;
+    requestIdleMs: number;
+    maxInstances: number;
     commandTimeoutMs: number;
   };
 }
@@ -45,6 +49,15 @@ export function readProvisioningConfig(
     if (!Number.isInteger(value) || value < min || value > max) {
       throw new InputError(
         `provisioning.${key}: must be a whole number from ${min} to ${max}, was ${value}`,
+      );
+    }
+    return value;
+  };
+  const share = (key: string, fallback: number) => {
+    const value = config.getOptionalNumber(key) ?? fallback;
+    if (!(value > 0 && value <= 1)) {
+      throw new InputError(
+        `provisioning.${key}: must be a number above 0 and up to 1, was ${value}`,
       );
     }
     return value;
@@ -91,6 +104,13 @@ export function readProvisioningConfig(
         stableAfterMs: duration('local.restart.stableAfter', { minutes: 5 }),
         stopGraceMs: duration('local.stopGrace', { seconds: 10 }),
       },
+      handOver: {
+        watchMs: duration('local.handOver.watch', { seconds: 10 }),
+        drainMs: duration('local.handOver.drain', { seconds: 15 }),
+        maxFailureShare: share('local.handOver.maxFailureShare', 0.5),
+      },
+      requestIdleMs: duration('local.requestIdle', { minutes: 2 }),
+      maxInstances: whole('local.maxInstances', 4, 1, 32),
       commandTimeoutMs: duration('local.commandTimeout', { minutes: 10 }),
     },
   };

@@ -64,6 +64,13 @@ async function main() {
             stableAfterMs: 60_000,
             stopGraceMs: 1_000,
           },
+          handOver: {
+            watchMs: Number(process.env.WATCH_MS ?? 200),
+            drainMs: 2_000,
+            maxFailureShare: 0.5,
+          },
+          requestIdleMs: 10_000,
+          maxInstances: 2,
           commandTimeoutMs: 60_000,
           logger,
         }),

@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LoggerService } from '@backstage/backend-plugin-api';
+import { InputError } from '@backstage/errors';
+import type { Observation } from '@rocket/plugin-provisioning-common';
 import type {
   PhaseListener,
   Runtime,
@@ -10,55 +12,60 @@ import type {
   RuntimeTarget,
   UndoResult,
 } from '@rocket/plugin-provisioning-node';
-import { assertServiceName } from '../service/names';
-import { serviceEnvironment, type NewRelicTarget } from './environment';
-import { choosePort, type PortRegistry } from './ports';
-import { readManifest, type RuntimeManifest } from './manifest';
-import { endLeftovers, lockDirectory } from './leftovers';
-import { Releases } from './Releases';
-import { runCommand } from './runCommand';
 import { databaseName } from './databaseNames';
-import type { DatabaseAccess, ServiceDatabases } from './ServiceDatabases';
-import { ServiceLogFile } from './ServiceLogFile';
-import { SupervisedProcess, type SupervisionPolicy } from './SupervisedProcess';
+import type { NewRelicTarget } from './environment';
+import type { HandOverPolicy } from './handOver';
+import { endLeftovers, lockDirectory } from './leftovers';
+import { readManifest } from './manifest';
+import type { PortRegistry } from './ports';
+import { RunningVersions } from './RunningVersions';
+import type { ServiceDatabases } from './ServiceDatabases';
+import { ServicePreparation, type Prepared } from './ServicePreparation';
+import type { SupervisionPolicy } from './SupervisedProcess';
 
 export interface LocalRuntimeOptions {
-  /** Directory of the services: `<name>/releases/<sha>`, `<name>/log`, `<name>/home`. */
+  /** Directory of the services: `<name>/{releases/<sha>,log,home,run}`. */
   directory: string;
   ports: { from: number; to: number };
   registry: PortRegistry;
   databases: ServiceDatabases;
   newRelic?: NewRelicTarget;
   policy: SupervisionPolicy;
+  handOver: HandOverPolicy;
+  /** Longest silence of a service while a request is under way, in milliseconds. */
+  requestIdleMs: number;
+  /** Most instances of one service. */
+  maxInstances: number;
   /** Longest install or migration, in milliseconds. */
   commandTimeoutMs: number;
   logger: LoggerService;
 }
 
-/** File in a service's directory with the passwords of its database; it stays as long as the data. */
-export const CREDENTIALS = 'database.json';
-
-const NOT_NEEDED = { message: 'not needed' };
-
-/** Services as supervised processes on this machine, each with its own PostgreSQL database. */
+/**
+ * Services as supervised processes on this machine behind one proxy, each with
+ * its own PostgreSQL database. A new version comes up beside the one that
+ * serves, and takes over when it is ready.
+ */
 export class LocalRuntime implements Runtime {
   readonly id = 'local';
   readonly #options: LocalRuntimeOptions;
   readonly #databases: ServiceDatabases;
-  readonly #releases: Releases;
-  readonly #processes = new Map<string, SupervisedProcess>();
-  readonly #logs = new Map<string, Promise<ServiceLogFile>>();
-  #listener: (change: RuntimeChange) => void = () => {};
+  readonly #preparation: ServicePreparation;
+  readonly #versions: RunningVersions;
   #unlock: (() => Promise<void>) | undefined;
 
   constructor(options: LocalRuntimeOptions) {
     this.#options = options;
     this.#databases = options.databases;
-    this.#releases = new Releases(options);
+    this.#preparation = new ServicePreparation(options);
+    this.#versions = new RunningVersions({
+      ...options,
+      preparation: this.#preparation,
+    });
   }
 
   onChange(listener: (change: RuntimeChange) => void): void {
-    this.#listener = listener;
+    this.#versions.onChange(listener);
   }
 
   async prepare(): Promise<void> {
@@ -77,46 +84,13 @@ export class LocalRuntime implements Runtime {
     options: { signal: AbortSignal; onPhase: PhaseListener },
   ): Promise<RuntimeEndpoint> {
     const { signal, onPhase } = options;
-    const log = await this.#log(target.name);
-    await onPhase('checkout');
-    const manifest = await this.#releases.checkout(target, signal);
-
-    await onPhase('install', manifest.install ? {} : NOT_NEEDED);
-    await this.#releases.install(target, manifest, log, signal);
-
-    await onPhase('database', manifest.database ? {} : NOT_NEEDED);
-    const database = await this.#database(target, manifest, log);
-
-    await onPhase('migrate', {
-      ...(manifest.migrate ? {} : NOT_NEEDED),
-      database: database?.database,
-    });
-    if (manifest.migrate) {
-      const env = await this.#environment(target, 0, database, log);
-      delete env.PORT;
-      env.NEW_RELIC_ENABLED = 'false';
-      env.MIGRATION_DATABASE_URL = database!.migrationUrl;
-      await runCommand('The migration', manifest.migrate, {
-        cwd: this.#releases.path(target),
-        env,
-        log,
-        signal,
-        timeoutMs: this.#options.commandTimeoutMs,
-      });
-    }
-
+    const prepared = await this.#preparation.prepare(target, signal, onPhase);
+    await this.#preparation.migrate(prepared, signal, onPhase);
     await onPhase('start');
     signal.throwIfAborted();
-    await this.#end(target.name);
-    const process = await this.#process(target, manifest, database, log);
-    await onPhase('health');
-    await this.#run(target.name, process.supervised, signal);
-    await this.#releases
-      .prune(target)
-      .catch(error =>
-        this.#options.logger.warn(`old releases of ${target.name}: ${error}`),
-      );
-    return process.endpoint;
+    const port = await this.#rollOut(prepared, signal, () => onPhase('health'));
+    await this.#preparation.prune(target);
+    return endpointOf(port, prepared);
   }
 
   async start(
@@ -124,167 +98,155 @@ export class LocalRuntime implements Runtime {
     options: { signal: AbortSignal },
   ): Promise<RuntimeEndpoint> {
     const { signal } = options;
-    const log = await this.#log(target.name);
-    const current = this.#processes.get(target.name);
+    const current = this.#versions.get(target.name);
     if (current?.active && current.commit === target.commit) {
-      const port = await this.#options.registry.getPort(target.name);
-      return endpointOf(
-        port!,
-        await readManifest(this.#releases.path(target)),
+      const { releases } = this.#preparation;
+      return endpointOf((await this.#options.registry.getPort(target.name))!, {
         target,
-      );
+        manifest: await readManifest(releases.path(target)),
+      });
     }
-    // Both are there, unless somebody cleared the directory.
-    const manifest = await this.#releases.checkout(target, signal);
-    await this.#releases.install(target, manifest, log, signal);
-    const database = await this.#database(target, manifest, log);
-    await this.#end(target.name);
-    const process = await this.#process(target, manifest, database, log);
-    await this.#run(target.name, process.supervised, signal);
-    return process.endpoint;
+    const prepared = await this.#preparation.prepare(target, signal);
+    return endpointOf(await this.#rollOut(prepared, signal), prepared);
   }
 
   async stop(name: string): Promise<void> {
-    await this.#end(name);
+    await this.#versions.end(name);
   }
 
   /** Everything but the database and its credentials. */
   async remove(target: Omit<RuntimeTarget, 'checkout'>): Promise<UndoResult> {
-    const { name } = target;
-    await this.#end(name);
-    await this.#options.registry.releasePort(name);
-    this.#logs.delete(name);
-    const home = this.#home(name);
-    for (const entry of await readdir(home).catch(() => [])) {
-      if (entry === CREDENTIALS) continue;
-      await rm(join(home, entry), { recursive: true, force: true });
-    }
-    await rmdir(home).catch(() => {});
+    await this.#versions.end(target.name);
+    await this.#options.registry.releasePort(target.name);
+    await this.#preparation.remove(target.name);
     return { outcome: 'done' };
   }
 
+  /** Instances of the version that serves and of those after it; requests go to them in turns. */
+  async scale(
+    target: RuntimeTarget,
+    replicas: number,
+    options: { signal: AbortSignal },
+  ): Promise<void> {
+    const { maxInstances: most } = this.#options;
+    if (!Number.isInteger(replicas) || replicas < 1 || replicas > most) {
+      throw new InputError(
+        `replicas: must be a whole number from 1 to ${most} on the local runtime (provisioning.local.maxInstances); to have none, stop the service`,
+      );
+    }
+    const { name } = target;
+    await this.#versions.scale(name, replicas, options.signal);
+    await mkdir(this.#preparation.home(name), { recursive: true, mode: 0o700 });
+    const file = this.#scaleFile(name);
+    await writeFile(`${file}.new`, JSON.stringify({ replicas }));
+    await rename(`${file}.new`, file);
+  }
+
+  /** New passwords, and what serves comes up with them beside itself and takes over; the old ones are refused from then on. */
+  async rotateCredentials(
+    target: RuntimeTarget,
+    options: { signal: AbortSignal },
+  ): Promise<void> {
+    const { signal } = options;
+    const { name } = target;
+    const prepared = await this.#preparation.prepare(target, signal);
+    if (!prepared.manifest.database) {
+      throw new InputError(
+        `${name} has no database, so it has no credentials that could be rotated`,
+      );
+    }
+    await this.#databases.rotate(name, async database => {
+      prepared.log.hide(database.secrets);
+      if (!this.#versions.get(name)?.active) return;
+      await this.#rollOut({ ...prepared, database }, signal);
+    });
+    prepared.log.write(
+      'rocket',
+      'the credentials of the database were rotated; the old ones are refused',
+    );
+  }
+
+  async observe(
+    target: RuntimeTarget,
+    _options: { signal: AbortSignal },
+  ): Promise<Observation> {
+    const { name, commit } = target;
+    const version = this.#versions.get(name);
+    const differences: NonNullable<Observation['differences']> = [];
+    const expect = (field: string, intended: unknown, found: unknown) => {
+      if (intended === found) return;
+      differences.push({
+        field,
+        intended: String(intended),
+        found: String(found),
+      });
+    };
+    if (!version) {
+      if (!existsSync(this.#preparation.releases.path(target))) {
+        return { state: 'absent', observedAt: new Date().toISOString() };
+      }
+      expect('processes', 'running', 'none');
+    } else {
+      const replicas = await this.#replicas(name);
+      const port = await this.#options.registry.getPort(name);
+      const listens = port !== undefined && this.#versions.listens(name, port);
+      expect('commit', commit, version.commit);
+      expect('instances', replicas, version.size);
+      expect('readiness', 'ready', (await version.check()) ?? 'ready');
+      expect('address', 'answers', listens ? 'answers' : 'nobody listens');
+    }
+    return {
+      state: differences.length > 0 ? 'drifted' : 'present',
+      ...(differences.length > 0 ? { differences } : {}),
+      observedAt: new Date().toISOString(),
+    };
+  }
+
   async readLog(name: string, request: { after?: number; limit: number }) {
-    return (await this.#log(name)).read(request);
+    return (await this.#preparation.log(name)).read(request);
   }
 
   async shutdown(): Promise<void> {
-    await Promise.all([...this.#processes.keys()].map(name => this.#end(name)));
-    for (const log of this.#logs.values()) {
-      await log.then(file => file.flush()).catch(() => {});
-    }
+    await this.#versions.shutdown();
+    await this.#preparation.flush();
     await this.#databases.admin.shutdown();
     await this.#unlock?.();
   }
 
-  #home(name: string) {
-    return join(this.#options.directory, assertServiceName(name));
+  async #rollOut(
+    prepared: Prepared,
+    signal: AbortSignal,
+    onStarted?: () => Promise<void>,
+  ): Promise<number> {
+    const instances = await this.#replicas(prepared.target.name);
+    return this.#versions.rollOut(prepared, { instances, signal, onStarted });
   }
 
-  #log(name: string): Promise<ServiceLogFile> {
-    let log = this.#logs.get(name);
-    if (!log) {
-      log = ServiceLogFile.open(join(this.#home(name), 'log'));
-      this.#logs.set(name, log);
-      log.then(
-        file => file.hide([this.#options.newRelic?.licenseKey ?? '']),
-        () => this.#logs.delete(name),
-      );
-    }
-    return log;
+  #scaleFile(name: string) {
+    return join(this.#preparation.home(name), 'scale.json');
   }
 
-  async #database(
-    target: RuntimeTarget,
-    manifest: RuntimeManifest,
-    log: ServiceLogFile,
-  ): Promise<DatabaseAccess | undefined> {
-    if (!manifest.database) return undefined;
-    const database = await this.#databases.ensure(target.name);
-    log.hide(database.secrets);
-    return database;
-  }
-
-  async #environment(
-    target: RuntimeTarget,
-    port: number,
-    database: DatabaseAccess | undefined,
-    log: ServiceLogFile,
-  ) {
-    const { newRelic, directory } = this.#options;
-    const home = join(this.#home(target.name), 'home');
-    await mkdir(home, { recursive: true, mode: 0o700 });
-    const caFile = newRelic?.caFile;
-    if (caFile && !existsSync(caFile)) {
-      log.write(
-        'rocket',
-        `there is no CA file ${caFile}; the New Relic agent may refuse its collector`,
-      );
-    }
-    return serviceEnvironment({
-      target,
-      port,
-      home,
-      runtimeDirectory: directory,
-      database,
-      newRelic,
-      caFile: caFile && existsSync(caFile) ? caFile : undefined,
-    });
-  }
-
-  async #process(
-    target: RuntimeTarget,
-    manifest: RuntimeManifest,
-    database: DatabaseAccess | undefined,
-    log: ServiceLogFile,
-  ) {
-    const { registry, ports } = this.#options;
-    const port = await choosePort(target.name, { registry, ports, log });
-    const supervised = new SupervisedProcess({
-      name: target.name,
-      commit: target.commit,
-      argv: manifest.start,
-      cwd: this.#releases.path(target),
-      env: await this.#environment(target, port, database, log),
-      readyUrl: `http://127.0.0.1:${port}${manifest.health.ready}`,
-      pidFile: join(this.#home(target.name), 'process.pid'),
-      log,
-      policy: this.#options.policy,
-      onChange: change => this.#listener(change),
-    });
-    return {
-      supervised,
-      endpoint: endpointOf(port, manifest, target, database),
-    };
-  }
-
-  async #run(name: string, supervised: SupervisedProcess, signal: AbortSignal) {
-    this.#processes.set(name, supervised);
+  /** How many instances there are to be. */
+  async #replicas(name: string): Promise<number> {
     try {
-      await supervised.start(signal);
-    } catch (error) {
-      this.#processes.delete(name);
-      throw error;
+      const text = await readFile(this.#scaleFile(name), 'utf8');
+      const { replicas } = JSON.parse(text);
+      return Math.min(Math.max(1, replicas), this.#options.maxInstances) || 1;
+    } catch {
+      return 1;
     }
-  }
-
-  async #end(name: string) {
-    const supervised = this.#processes.get(name);
-    this.#processes.delete(name);
-    await supervised?.stop();
   }
 }
 
 function endpointOf(
   port: number,
-  manifest: RuntimeManifest,
-  target: RuntimeTarget,
-  database?: DatabaseAccess,
+  of: Pick<Prepared, 'target' | 'manifest'>,
 ): RuntimeEndpoint {
   const url = `http://127.0.0.1:${port}`;
+  const { manifest, target } = of;
   return {
     url,
     docsUrl: manifest.docs && `${url}${manifest.docs}`,
-    database:
-      database?.database ?? (manifest.database && databaseName(target.name)),
+    database: manifest.database && databaseName(target.name),
   };
 }

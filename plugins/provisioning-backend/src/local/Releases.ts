@@ -12,7 +12,7 @@ import type { RuntimeTarget } from '@rocket/plugin-provisioning-node';
 import { assertServiceName } from '../service/names';
 import { installEnvironment } from './environment';
 import { readManifest, type RuntimeManifest } from './manifest';
-import { runCommand } from './runCommand';
+import { DISK_FULL_HINT, runCommand } from './runCommand';
 import type { ServiceLogFile } from './ServiceLogFile';
 
 /** The checked-out commits of the services: `<directory>/<name>/releases/<sha>`. */
@@ -38,9 +38,23 @@ export class Releases {
     if (!existsSync(release)) {
       const draft = `${release}.new`;
       await rm(draft, { recursive: true, force: true });
-      await mkdir(draft, { recursive: true, mode: 0o700 });
-      await target.checkout(draft, signal);
-      await rename(draft, release);
+      try {
+        await mkdir(draft, { recursive: true, mode: 0o700 });
+        await target.checkout(draft, signal);
+        await rename(draft, release);
+      } catch (error) {
+        // Half a checkout is of no use, and it may be what fills the disk.
+        await rm(draft, { recursive: true, force: true }).catch(() => {});
+        if (/ENOSPC|no space left on device/i.test(String(error))) {
+          throw new Error(
+            `The checkout of ${target.commit.slice(
+              0,
+              7,
+            )} was not written. ${DISK_FULL_HINT}`,
+          );
+        }
+        throw error;
+      }
     }
     return readManifest(release);
   }

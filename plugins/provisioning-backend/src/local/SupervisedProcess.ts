@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RuntimeChange } from '@rocket/plugin-provisioning-node';
 import { describeProcess, endGroup } from './processes';
@@ -94,6 +95,7 @@ export class SupervisedProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     if (child.pid) {
+      mkdirSync(dirname(pidFile), { recursive: true, mode: 0o700 });
       writeFileSync(pidFile, describeProcess(child.pid), { mode: 0o600 });
     }
     const remember = (line: string) => {
@@ -250,7 +252,8 @@ export class SupervisedProcess {
   }
 }
 
-async function probe(url: string): Promise<string> {
+/** `ready`, or what a GET got instead. */
+export async function probe(url: string): Promise<string> {
   try {
     const response = await fetch(url, {
       signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),

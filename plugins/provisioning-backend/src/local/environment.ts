@@ -87,7 +87,7 @@ export function serviceEnvironment(options: {
     owner: target.owner,
     criticalPath: target.criticalPath,
     commit: target.commit.slice(0, 12),
-    environment: 'local',
+    environment: target.environment?.name ?? 'local',
   });
   for (const cloud of [
     'AWS',

@@ -7,6 +7,10 @@ import {
   findMarkedGroups,
   recognizeProcess,
 } from './processes';
+import { PROXY_PID_FILE } from './ServiceProxy';
+
+/** Directory in a service's own with one file per instance. */
+export const PID_FILES = 'run';
 
 /**
  * Two backends on one directory would end each other's services.
@@ -36,13 +40,24 @@ export async function endLeftovers(
   logger: LoggerService,
 ): Promise<void> {
   const groups = new Set(findMarkedGroups(directory));
-  for (const entry of await readdir(directory, { withFileTypes: true })) {
-    if (!entry.isDirectory()) continue;
-    const file = join(directory, entry.name, 'process.pid');
+  const collect = async (file: string) => {
     const pid = recognizeProcess(await readFile(file, 'utf8').catch(() => ''));
     if (pid) groups.add(pid);
     await rm(file, { force: true });
+  };
+  for (const entry of await readdir(directory, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue;
+    const home = join(directory, entry.name);
+    const files = [
+      // Before there were several instances.
+      join(home, 'process.pid'),
+      ...(await readdir(join(home, PID_FILES)).catch(() => [])).map(name =>
+        join(home, PID_FILES, name),
+      ),
+    ];
+    for (const file of files) await collect(file);
   }
+  await collect(join(directory, PROXY_PID_FILE));
   if (groups.size > 0) {
     logger.warn(`ending ${groups.size} processes that a killed backend left`);
   }

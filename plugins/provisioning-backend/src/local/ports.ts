@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import type { ServiceLogFile } from './ServiceLogFile';
+import type { LogSink } from './ServiceLogFile';
 
 /** Whether nobody listens on the port of 127.0.0.1 now. */
 export function isPortFree(port: number): Promise<boolean> {
@@ -21,35 +21,75 @@ export interface PortRegistry {
   listPorts(): Promise<number[]>;
 }
 
-/** The port the service had before, if it can still have it; else a free one. */
-export async function choosePort(
-  name: string,
-  options: {
+/** The ports of one range: a stable one for each service, counted from below, and one for each instance, from above. */
+export class Ports {
+  readonly #range: { from: number; to: number };
+  readonly #registry: PortRegistry;
+  /** Of instances that may not listen yet. */
+  readonly #reserved = new Set<number>();
+
+  constructor(options: {
+    range: { from: number; to: number };
     registry: PortRegistry;
-    ports: { from: number; to: number };
-    log: ServiceLogFile;
-  },
-): Promise<number> {
-  const { registry, ports, log } = options;
-  const known = await registry.getPort(name);
-  if (known !== undefined && known >= ports.from && known <= ports.to) {
-    if (await isPortFree(known)) return known;
-    log.write(
-      'rocket',
-      `port ${known} is taken by another program; the service moves to another port`,
+  }) {
+    this.#range = options.range;
+    this.#registry = options.registry;
+  }
+
+  /**
+   * The port the service had before, if it can still have it; else a free one.
+   * @param held - whether the service's own proxy listens on a port
+   */
+  async stable(
+    name: string,
+    held: (port: number) => boolean,
+    log: LogSink,
+  ): Promise<number> {
+    const { from, to } = this.#range;
+    const known = await this.#registry.getPort(name);
+    if (known !== undefined && known >= from && known <= to) {
+      if (held(known)) return known;
+      if (!this.#reserved.has(known) && (await isPortFree(known))) return known;
+      log.write(
+        'rocket',
+        `port ${known} is taken by another program; the service moves to another port`,
+      );
+    }
+    const taken = new Set(await this.#registry.listPorts());
+    for (let port = from; port <= to; port += 1) {
+      if (
+        !taken.has(port) &&
+        !this.#reserved.has(port) &&
+        (await isPortFree(port)) &&
+        (await this.#registry.takePort(name, port))
+      ) {
+        return port;
+      }
+    }
+    throw this.#none();
+  }
+
+  /** A port for one instance, until it is given back. Not the system's ephemeral ones: any connection could take those before the instance listens. */
+  async take(): Promise<number> {
+    const taken = new Set(await this.#registry.listPorts());
+    for (let port = this.#range.to; port >= this.#range.from; port -= 1) {
+      if (taken.has(port) || this.#reserved.has(port)) continue;
+      this.#reserved.add(port);
+      if (await isPortFree(port)) return port;
+      this.#reserved.delete(port);
+    }
+    throw this.#none();
+  }
+
+  giveBack(port: number): void {
+    this.#reserved.delete(port);
+  }
+
+  #none() {
+    return new Error(
+      `No port between ${this.#range.from} and ${
+        this.#range.to
+      } is free; end a service or widen provisioning.local.ports`,
     );
   }
-  const taken = new Set(await registry.listPorts());
-  for (let port = ports.from; port <= ports.to; port += 1) {
-    if (
-      !taken.has(port) &&
-      (await isPortFree(port)) &&
-      (await registry.takePort(name, port))
-    ) {
-      return port;
-    }
-  }
-  throw new Error(
-    `No port between ${ports.from} and ${ports.to} is free; end a service or widen provisioning.local.ports`,
-  );
 }

@@ -5,6 +5,11 @@ import type { LogSink } from './ServiceLogFile';
 const OFFLINE =
   /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT|network request .* failed/;
 
+const DISK_FULL = /ENOSPC|no space left on device/i;
+/** What to do about a full disk. */
+export const DISK_FULL_HINT =
+  'The disk of this machine is full; free some space and deploy again, nothing that ran before is lost.';
+
 /**
  * Runs one command of a deployment to its end: no shell, own process group, a
  * time limit, output into the service's log.
@@ -33,8 +38,10 @@ export async function runCommand(
   });
   const tail: string[] = [];
   let offline = false;
+  let full = false;
   const remember = (line: string) => {
     offline ||= OFFLINE.test(line);
+    full ||= DISK_FULL.test(line);
     if (line.trim()) tail.push(line.slice(0, 500));
     if (tail.length > 5) tail.shift();
   };
@@ -73,9 +80,12 @@ export async function runCommand(
       );
     }
     const reason = stopped ?? `ended with exit code ${result.code}`;
-    const hint = offline
-      ? ' The package registry cannot be reached from this machine; check the network and deploy again.'
-      : '';
+    let hint = '';
+    if (full) hint = ` ${DISK_FULL_HINT}`;
+    else if (offline) {
+      hint =
+        ' The package registry cannot be reached from this machine; check the network and deploy again.';
+    }
     const last =
       tail.length > 0 ? ` Its last lines: ${log.mask(tail.join(' | '))}` : '';
     throw new Error(`${what} (${log.mask(shown)}) ${reason}.${hint}${last}`);

@@ -38,6 +38,7 @@ describe('the local runtime', () => {
           },
           readyTimeout: { seconds: 5 },
           healthInterval: { milliseconds: 100 },
+          handOver: { watch: { milliseconds: 300 } },
           commandTimeout: { seconds: 20 },
           stopGrace: { seconds: 1 },
           restart: { max: 2, delay: { milliseconds: 20 } },
