@@ -1,1 +1,1 @@
-export * from './manifests';
+export { provisioningModuleKubernetes as default } from './module';

@@ -193,17 +193,16 @@ function merge(
   }
   const key = MERGE_KEYS[field];
   if (!Array.isArray(patch) || !key || !patch.every(isRecord)) return patch;
+  // As Kustomize does: those of the patch in its order, then the others.
   const rest = Array.isArray(before) ? [...before] : [];
-  const added: unknown[] = [];
-  for (const item of patch) {
+  const first = patch.map(item => {
     const index = rest.findIndex(
       candidate => isRecord(candidate) && candidate[key] === item[key],
     );
-    if (index < 0) added.push(merge(undefined, item, '', where));
-    else rest[index] = merge(rest[index], item, '', where);
-  }
-  // Kustomize puts new ones first.
-  return [...added, ...rest];
+    const [old] = index < 0 ? [] : rest.splice(index, 1);
+    return merge(old, item, '', where);
+  });
+  return [...first, ...rest];
 }
 
 /** @throws InputError when the patch hits no object, or a field that is not there. */

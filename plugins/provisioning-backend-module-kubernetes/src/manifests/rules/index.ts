@@ -24,3 +24,4 @@ export function lintManifests(rendering: Rendering): Finding[] {
     return findings;
   });
 }
+export { quantity } from './rule';
