@@ -1,0 +1,411 @@
+import type { Criterion, Experiment } from './experiment';
+import { isOneShot } from './faults';
+
+/** What an experiment taught. `not-run` is for boards: a turn that has no result. */
+export const VERDICTS = [
+  'passed',
+  'failed',
+  'inconclusive',
+  'aborted',
+  'not-run',
+] as const;
+export type Verdict = (typeof VERDICTS)[number];
+
+/** One minute of one criterion's path. */
+export interface CriterionMinute {
+  /** Start, milliseconds since the epoch, a whole minute. */
+  start: number;
+  /** False when no source has answered for it: the counts say nothing then. */
+  observed: boolean;
+  /** Events that count. */
+  valid: number;
+  /** Of them, those that are good by the criterion (fast enough, for latency). */
+  good: number;
+}
+
+/** What happened, by the engine and by Rocket's own clock; milliseconds since the epoch. */
+export interface RunTimes {
+  /** When the fault was in place. */
+  injectedAt: number;
+  /** When it was gone; for a fault that happens once, the moment it happened. */
+  endedAt: number;
+  /** First alert of the path after the injection. */
+  alertAt?: number;
+  /** Why the fault was taken away before its time. */
+  aborted?: string;
+}
+
+/** A phase of one criterion. */
+export interface PhaseResult {
+  /** Minutes that were observed and had enough events. */
+  minutes: number;
+  /** Minutes that no source answered for. */
+  blind: number;
+  events: number;
+  /** Percent of good events (requests per minute for throughput) over the phase; null without evidence. */
+  value: number | null;
+  /** Value of the worst minute; null without evidence. */
+  worst: number | null;
+  /** Whether every minute with evidence held the bound; null without evidence. */
+  held: boolean | null;
+}
+
+export interface CriterionResult {
+  criterion: Criterion;
+  before: PhaseResult;
+  during: PhaseResult;
+  after: PhaseResult;
+  /** Start of the first breached minute since the injection, milliseconds. */
+  firstBreachAt?: number;
+  /** Start of the first of the minutes in a row that count as recovered. */
+  recoveredAt?: number;
+  /** The earliest that it can have recovered, were every unknown minute good; undefined: it did not. */
+  possiblyRecoveredAt?: number;
+  /** Events beyond what the bound allows, during the fault and until recovery. */
+  budgetSpent: number;
+}
+
+export interface Evaluation {
+  verdict: Exclude<Verdict, 'not-run'>;
+  /** Sentences for people, the decisive one first. */
+  reasons: string[];
+  criteria: CriterionResult[];
+  /** From the first breach to the first alert, in seconds; undefined without both. */
+  detectionSeconds?: number;
+  /** From the end of the fault to the steady state, in seconds; undefined when it did not return or never left. */
+  recoverySeconds?: number;
+}
+
+const MINUTE = 60_000;
+/** Length of the window before the fault that the steady state is read from, in minutes. */
+export const BEFORE_MINUTES = 10;
+/** Minutes without an answer during the fault that a verdict can bear. */
+export const BLIND_MINUTES = 1;
+
+const floor = (time: number) => Math.floor(time / MINUTE) * MINUTE;
+const ceil = (time: number) => Math.ceil(time / MINUTE) * MINUTE;
+
+/** Value of a minute by its criterion; for latency `good` counts the fast enough. */
+function valueOf(
+  criterion: Criterion,
+  valid: number,
+  good: number,
+  minutes = 1,
+) {
+  return criterion.sli === 'throughput'
+    ? valid / minutes
+    : (good / valid) * 100;
+}
+
+/** A whole minute says something when it was observed and had enough events; throughput is about having few. */
+function hasEvidence(
+  criterion: Criterion,
+  minute: CriterionMinute,
+  minimum: number,
+) {
+  return (
+    minute.observed &&
+    (criterion.sli === 'throughput' || minute.valid >= minimum)
+  );
+}
+
+const holds = (criterion: Criterion, minute: CriterionMinute) =>
+  valueOf(criterion, minute.valid, minute.good) >= criterion.bound;
+
+function phaseOf(
+  criterion: Criterion,
+  minutes: CriterionMinute[],
+  expected: number,
+  minimum: number,
+): PhaseResult {
+  const evident = minutes.filter(minute =>
+    hasEvidence(criterion, minute, minimum),
+  );
+  const sum = (field: 'valid' | 'good') =>
+    evident.reduce((total, minute) => total + minute[field], 0);
+  const answered = minutes.filter(({ observed }) => observed).length;
+  const values = evident.map(({ valid, good }) =>
+    valueOf(criterion, valid, good),
+  );
+  return {
+    minutes: evident.length,
+    blind: expected - answered,
+    events: sum('valid'),
+    value:
+      evident.length === 0
+        ? null
+        : valueOf(criterion, sum('valid'), sum('good'), evident.length),
+    worst: evident.length === 0 ? null : Math.min(...values),
+    held:
+      evident.length === 0
+        ? null
+        : evident.every(minute => holds(criterion, minute)),
+  };
+}
+
+/**
+ * Windows of whole minutes. A minute that the fault touches at all belongs to
+ * it, so neither steady state is coloured by the fault.
+ */
+export function windowsOf(
+  times: Pick<RunTimes, 'injectedAt' | 'endedAt'>,
+  recovery: Experiment['recovery'],
+) {
+  const from = floor(times.injectedAt);
+  // What happens once still touches the minute that it happens in.
+  const to = Math.max(ceil(times.endedAt), from + MINUTE);
+  return {
+    before: { from: from - BEFORE_MINUTES * MINUTE, to: from },
+    during: { from, to },
+    after: {
+      from: to,
+      to:
+        ceil(times.endedAt + recovery.withinSeconds * 1000) +
+        recovery.stableMinutes * MINUTE,
+    },
+  };
+}
+
+/**
+ * Start of the first run of `length` minutes in a row that all hold with
+ * evidence. `benefit`: minutes without evidence count as held, which tells
+ * "it did not come back" from "nobody can know".
+ */
+function recoveryStart(
+  criterion: Criterion,
+  minutes: CriterionMinute[],
+  length: number,
+  minimum: number,
+  benefit = false,
+): number | undefined {
+  let first: number | undefined;
+  let run = 0;
+  for (const minute of minutes) {
+    const good = hasEvidence(criterion, minute, minimum)
+      ? holds(criterion, minute)
+      : benefit;
+    run = good ? run + 1 : 0;
+    if (run === 1) first = minute.start;
+    if (run >= length) return first;
+  }
+  return undefined;
+}
+
+/** Bad events beyond `(100 - bound) %` of the valid ones; 0 for throughput. */
+function spent(criterion: Criterion, minutes: CriterionMinute[]): number {
+  if (criterion.sli === 'throughput') return 0;
+  const allowed = 1 - criterion.bound / 100;
+  const valid = minutes.reduce((total, minute) => total + minute.valid, 0);
+  const good = minutes.reduce((total, minute) => total + minute.good, 0);
+  return Math.max(0, valid - good - allowed * valid);
+}
+
+/** Every minute of a window; those that nobody handed over were not observed. */
+function wholeWindow(
+  minutes: CriterionMinute[],
+  { from, to }: { from: number; to: number },
+): CriterionMinute[] {
+  const byStart = new Map(minutes.map(minute => [minute.start, minute]));
+  return Array.from({ length: (to - from) / MINUTE }, (_, at) => {
+    const start = from + at * MINUTE;
+    return byStart.get(start) ?? { start, observed: false, valid: 0, good: 0 };
+  });
+}
+
+function evaluateCriterion(
+  criterion: Criterion,
+  minutes: CriterionMinute[],
+  times: RunTimes,
+  experiment: Pick<Experiment, 'recovery' | 'minimumEventsPerMinute'>,
+): CriterionResult {
+  const { recovery, minimumEventsPerMinute: minimum } = experiment;
+  const windows = windowsOf(times, recovery);
+  const sorted = [...minutes].sort((a, b) => a.start - b.start);
+  const within = ({ from, to }: { from: number; to: number }) =>
+    sorted.filter(({ start }) => start >= from && start < to);
+  const phase = (window: { from: number; to: number }) =>
+    phaseOf(
+      criterion,
+      within(window),
+      (window.to - window.from) / MINUTE,
+      minimum,
+    );
+  const since = within({ from: windows.during.from, to: windows.after.to });
+  const firstBreach = since.find(
+    minute =>
+      hasEvidence(criterion, minute, minimum) && !holds(criterion, minute),
+  );
+  const recovered = (benefit: boolean) =>
+    recoveryStart(
+      criterion,
+      wholeWindow(within(windows.after), windows.after),
+      recovery.stableMinutes,
+      minimum,
+      benefit,
+    );
+  const recoveredAt = recovered(false);
+  const affected = within({
+    from: windows.during.from,
+    to: recoveredAt ?? windows.after.to,
+  }).filter(({ observed }) => observed);
+  return {
+    criterion,
+    before: phase(windows.before),
+    during: phase(windows.during),
+    after: phase(windows.after),
+    firstBreachAt: firstBreach?.start,
+    recoveredAt,
+    possiblyRecoveredAt: recovered(true),
+    budgetSpent: spent(criterion, affected),
+  };
+}
+
+function nameOf({ criterion }: CriterionResult): string {
+  const path = criterion.criticalPath.replace(/^.*\//, '');
+  switch (criterion.sli) {
+    case 'availability':
+      return `availability of ${path} (at least ${criterion.bound} %)`;
+    case 'latency':
+      return `latency of ${path} (${criterion.bound} % within ${criterion.thresholdMs} ms)`;
+    default:
+      return `throughput of ${path} (at least ${criterion.bound} per minute)`;
+  }
+}
+
+const shown = (value: number | null) =>
+  value === null ? 'nothing' : `${Math.round(value * 100) / 100}`;
+
+/** Why a verdict cannot be given; the first that applies decides. */
+function doubts(result: CriterionResult): string | undefined {
+  const name = nameOf(result);
+  if (result.before.held === null) {
+    return `Nothing is known of the ${name} before the fault: there was too little traffic, or no source answered.`;
+  }
+  if (!result.before.held) {
+    return `There was no steady state: the ${name} was at ${shown(
+      result.before.worst,
+    )} before the fault.`;
+  }
+  if (result.during.blind > BLIND_MINUTES) {
+    return `Telemetry was missing for ${result.during.blind} minutes of the fault (${name}).`;
+  }
+  if (result.during.held === null) {
+    return `There was too little traffic during the fault to judge the ${name}.`;
+  }
+  return undefined;
+}
+
+/**
+ * The verdict of a run. The engine's own opinion plays no part in it.
+ *
+ * - `inconclusive`: no steady state before the fault, telemetry missing for
+ *   more than one minute of it, or too little traffic; also when the minutes
+ *   after it are not known, unless it failed already
+ * - `aborted`: taken away before its time
+ * - `failed`: a critical criterion was breached during the fault, or was not
+ *   back within the recovery objective for the stated minutes in a row
+ * - `passed`: everything critical held during the fault and after it
+ *
+ * @param minutes per criterion of the hypothesis, in its order: those of the windows of {@link windowsOf}
+ */
+export function evaluateRun(
+  experiment: Pick<
+    Experiment,
+    'hypothesis' | 'fault' | 'recovery' | 'minimumEventsPerMinute'
+  >,
+  minutes: CriterionMinute[][],
+  times: RunTimes,
+): Evaluation {
+  const { criteria } = experiment.hypothesis;
+  if (minutes.length !== criteria.length) {
+    throw new TypeError(
+      `There are ${criteria.length} criteria and the minutes of ${minutes.length}`,
+    );
+  }
+  const results = criteria.map((criterion, at) =>
+    evaluateCriterion(criterion, minutes[at], times, experiment),
+  );
+  const critical = results.filter(({ criterion }) => criterion.critical);
+  const breaches = critical
+    .map(result => result.firstBreachAt)
+    .filter(at => at !== undefined);
+  const firstBreach = breaches.length ? Math.min(...breaches) : undefined;
+  const left = critical.filter(result => result.firstBreachAt !== undefined);
+  // For what happens once there is nothing to wait for: recovery begins with it.
+  const over = isOneShot(experiment.fault) ? times.injectedAt : times.endedAt;
+  const deadline = over + experiment.recovery.withinSeconds * 1000;
+  const inTime = (at: number | undefined) => at !== undefined && at <= deadline;
+  const returned = (result: CriterionResult) => inTime(result.recoveredAt);
+  const evaluation = (
+    verdict: Evaluation['verdict'],
+    reasons: string[],
+  ): Evaluation => ({
+    verdict,
+    reasons: [
+      ...reasons,
+      ...results
+        .filter(
+          result => !result.criterion.critical && result.during.held === false,
+        )
+        .map(
+          result =>
+            `Not critical: the ${nameOf(result)} went down to ${shown(
+              result.during.worst,
+            )}.`,
+        ),
+    ],
+    criteria: results,
+    detectionSeconds:
+      firstBreach !== undefined && times.alertAt !== undefined
+        ? Math.max(0, (times.alertAt - firstBreach) / 1000)
+        : undefined,
+    recoverySeconds:
+      left.length > 0 && left.every(returned)
+        ? Math.max(
+            0,
+            ...left.map(result => (result.recoveredAt! - over) / 1000),
+          )
+        : undefined,
+  });
+
+  if (times.aborted !== undefined) {
+    return evaluation('aborted', [
+      `The fault was taken away early: ${times.aborted}`,
+    ]);
+  }
+  const doubt = critical.map(doubts).find(Boolean);
+  if (doubt) return evaluation('inconclusive', [doubt]);
+
+  const breached = critical
+    .filter(result => result.during.held === false)
+    .map(
+      result =>
+        `The ${nameOf(result)} went down to ${shown(
+          result.during.worst,
+        )} during the fault.`,
+    );
+  const notReturned = critical.filter(result => !returned(result));
+  const lost = notReturned
+    .filter(result => !inTime(result.possiblyRecoveredAt))
+    .map(
+      result =>
+        `The ${nameOf(result)} was not back for ${
+          experiment.recovery.stableMinutes
+        } minutes in a row within ${
+          experiment.recovery.withinSeconds
+        } s after the fault.`,
+    );
+  if (breached.length + lost.length > 0) {
+    return evaluation('failed', [...breached, ...lost]);
+  }
+  if (notReturned.length > 0) {
+    return evaluation('inconclusive', [
+      `It is not known whether the ${nameOf(
+        notReturned[0],
+      )} came back after the fault: telemetry or traffic was missing.`,
+    ]);
+  }
+  return evaluation('passed', [
+    'Everything critical held during the fault and after it.',
+  ]);
+}
