@@ -1,6 +1,9 @@
 import type { Condition } from '../desired/conditions';
 import type { NerdGraph, Scope } from './NerdGraph';
 
+/** One incident per condition: a fast burn is not hidden behind a slow one. */
+export const INCIDENT_PREFERENCE = 'PER_CONDITION';
+
 export interface Policy {
   id: string;
   name: string;
@@ -173,6 +176,3 @@ export class AlertsApi {
     );
   }
 }
-
-/** One incident per condition: a fast burn is not hidden behind a slow one. */
-export const INCIDENT_PREFERENCE = 'PER_CONDITION';
