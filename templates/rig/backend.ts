@@ -61,7 +61,10 @@ export async function startScaffolder(): Promise<Scaffolder> {
   const sideEffects: string[] = [];
   const provisioning = harmless(
     'provisioning',
-    { checkName: async (name: string) => ({ name, available: true }) },
+    {
+      checkName: async (name: string) => ({ name, available: true }),
+      preflight: async () => ({ passed: true, findings: [] }),
+    },
     sideEffects,
   );
   const registry = harmless('ciRegistry', {}, sideEffects);

@@ -251,15 +251,18 @@ async function checkSteps(
       );
   });
   await report.check(
-    `${template}: steps: fetch, publish, deploy, register, in this order`,
-    () =>
-      equal(
-        steps.map(step => step.action.replace(/^fetch:.*/, 'fetch')).join(' '),
-        `${'fetch '.repeat(
-          steps.filter(step => step.action.startsWith('fetch:')).length,
-        )}rocket:publish:local rocket:deploy:local rocket:register`,
-        'the order',
-      ),
+    `${template}: steps: preflight, fetch, publish, deploy, register, in this order`,
+    () => {
+      const order = steps
+        .map(step => step.action.replace(/^fetch:.*/, 'fetch'))
+        .join(' ');
+      assert(
+        /^rocket:preflight( fetch)+ rocket:publish:local( rocket:\S+)* rocket:deploy:local( rocket:\S+)* rocket:register( rocket:\S+)*$/.test(
+          order,
+        ),
+        `the order is ${order}`,
+      );
+    },
   );
   await report.check(
     `${template}: steps: each file comes from one step, and each source is there`,

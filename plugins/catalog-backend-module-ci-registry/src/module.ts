@@ -15,6 +15,7 @@ import { flushCommits } from './flushCommits';
 import { leanTransactions } from './leanTransactions';
 import { Paced } from './Paced';
 import { prepareStatements } from './preparedStatements';
+import { StitchPacer } from './StitchPacer';
 
 const SAFETY_NET_SECONDS = 10;
 const START_RETRY_MS = 2_000;
@@ -27,6 +28,9 @@ const MAX_WAIT_MS = 1_000;
  */
 const DENSE_PER_GAP = 25;
 const MAX_DENSE_WAIT_MS = 5_000;
+/** So many entities at once take the catalog's engine more than a second. */
+const LARGE_BATCH = 100;
+const MAX_STITCH_WAIT_MS = 10_000;
 /** Longer than a claim of the process that was killed lasts. */
 const START_FOR_MS = 20_000;
 
@@ -57,12 +61,21 @@ export const catalogModuleCiRegistry = createBackendModule({
           ) ?? true;
         const grow = isPreparing ? prepareStatements(db) : () => {};
 
+        const stitching = new StitchPacer({
+          maxWaitMs: MAX_STITCH_WAIT_MS,
+          batch: LARGE_BATCH,
+        });
+        // In this order: a question that waits must not have begun its transaction.
         await leanTransactions(db);
+        stitching.watch(db);
 
         const provider = new CiRegistryEntityProvider({
           ...deps,
           flush: () => flushCommits(db),
-          handedOver: grow,
+          handedOver: entities => {
+            grow(entities);
+            stitching.handedOver(entities);
+          },
         });
         processing.addEntityProvider(provider);
 

@@ -116,69 +116,56 @@ export class ObjectReflector<T extends KubernetesObject>
   /** One connection. @returns the version to go on from */
   async #watchOnce(from: string, forMs: number): Promise<string> {
     let version = from;
-    let abort = () => {};
-    let quiet: NodeJS.Timeout | undefined;
-    const timers: (NodeJS.Timeout | undefined)[] = [];
+    // Aborted with the first thing that ends it; whatever comes later is ignored.
+    const over = new AbortController();
     try {
       return await new Promise<string>((resolve, reject) => {
-        // Whatever comes later finds it settled.
-        const dead = () =>
-          reject(Object.assign(new Error('quiet'), { code: 'ETIMEDOUT' }));
-        const alive = () => {
-          clearTimeout(quiet);
-          quiet = setTimeout(dead, this.#options.quietMs ?? QUIET_MS);
+        const end = (error?: unknown) => {
+          over.abort();
+          if (error) reject(error);
+          else resolve(version);
         };
-        alive();
-        timers.push(setTimeout(() => resolve(version), forMs));
-        this.#stop.signal.addEventListener('abort', () => resolve(version), {
-          once: true,
+        const fail = (code: string) =>
+          end(Object.assign(new Error('the watch failed'), { code }));
+        const time = setTimeout(end, forMs);
+        const quietMs = this.#options.quietMs ?? QUIET_MS;
+        const quiet = setTimeout(() => fail('ETIMEDOUT'), quietMs);
+        over.signal.addEventListener('abort', () => {
+          clearTimeout(time);
+          clearTimeout(quiet);
         });
-        let settled = false;
-        const settle =
-          <A>(how: (value: A) => void) =>
-          (value: A) => {
-            settled = true;
-            how(value);
-          };
+        this.#stop.signal.addEventListener('abort', () => end(), {
+          signal: over.signal,
+        });
         this.#source
           .open(version, {
             connectMs: CONNECT_MS,
             timeoutSeconds: Math.max(1, Math.ceil(forMs / 1000)),
             onEvent: (type, object) => {
-              if (this.#stopped || settled) return;
-              alive();
+              if (over.signal.aborted) return;
+              quiet.refresh();
               if (type === 'ERROR') {
-                settle(reject)(
-                  Object.assign(new Error('error in the stream'), {
-                    code: `HTTP_${Number(object?.code) || 'ERROR'}`,
-                  }),
-                );
+                fail(`HTTP_${Number(object?.code) || 'ERROR'}`);
                 return;
               }
               if (type !== 'BOOKMARK') this.#take(type, object);
               version = object?.metadata?.resourceVersion ?? version;
             },
-            onEnd: error =>
-              error
-                ? settle(reject)(
-                    error.statusCode
-                      ? Object.assign(new Error('refused'), {
-                          code: `HTTP_${error.statusCode}`,
-                        })
-                      : error,
-                  )
-                : settle(resolve)(version),
+            onEnd: error => {
+              if (over.signal.aborted) return;
+              if (error?.statusCode) fail(`HTTP_${error.statusCode}`);
+              else end(error);
+            },
           })
           .then(connection => {
-            abort = () => connection.abort();
+            const abort = () => connection.abort();
             // It may have been given up while it was being made.
-            if (this.#stopped || settled) connection.abort();
-          }, settle(reject));
+            if (over.signal.aborted) abort();
+            else over.signal.addEventListener('abort', abort);
+          }, end);
       });
     } finally {
-      clearTimeout(quiet);
-      timers.forEach(clearTimeout);
-      abort();
+      over.abort();
     }
   }
 
@@ -217,15 +204,17 @@ export class ObjectReflector<T extends KubernetesObject>
     this.#tell(() => this.#options.onChange?.({ type, object }));
   }
 
-  /** A listener's mistake is not the watch's. */
+  /** A listener's mistake does not end the watch. */
   #tell(listener: () => void): void {
     if (this.#stopped) return;
     try {
       listener();
     } catch (error) {
-      queueMicrotask(() => {
-        throw error;
-      });
+      try {
+        this.#options.onError?.(error as Error, this.#failures);
+      } catch {
+        // Nobody is left to tell.
+      }
     }
   }
 

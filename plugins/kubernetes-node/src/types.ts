@@ -170,7 +170,7 @@ export interface WatchOptions<T extends KubernetesObject = KubernetesObject> {
   onChange?(change: ObjectChange<T>): void;
   /** The state is complete: after the first list, and after each one since. */
   onSync?(): void;
-  /** The watch goes on by itself; this is for logs. Never called by `stop`. */
+  /** What broke, or what another listener threw. The watch goes on by itself; this is for logs. Never called by `stop`. */
   onError?(error: Error, consecutive: number): void;
   /** Lists anew that often, in milliseconds, whatever the watch says. Default: 300 000. */
   resyncMs?: number;

@@ -19,6 +19,7 @@ import { parse } from 'yaml';
 import { readProvisioningConfig } from './config';
 import { createEffects } from './effects/createEffects';
 import { EffectHandlers } from './effects/EffectHandlers';
+import { LocalServiceHandler } from './effects/handlers/LocalServiceHandler';
 import { PostgresDatabaseHandler } from './effects/handlers/PostgresDatabaseHandler';
 import { setUpEnvironments } from './environments/setUpEnvironments';
 import { GitAccess } from './git/GitAccess';
@@ -139,9 +140,9 @@ export const provisioningPlugin = createBackendPlugin({
           }),
         );
         const reports = new DeploymentReports({ ...deps, db, host });
-        const environments = setUpEnvironments(deps);
+        const environments = setUpEnvironments({ ...deps, db, access });
         const manager = new ServiceManager({
-          environments: environments.directory,
+          environments: environments.service,
           listener: reports,
           store: services,
           repositories: store,
@@ -158,6 +159,12 @@ export const provisioningPlugin = createBackendPlugin({
           catalog: deps.catalog,
           discovery: deps.discovery,
         });
+        for (const runtime of runtimes.keys()) {
+          if (runtime === 'local') continue;
+          handlers.add(
+            new LocalServiceHandler({ ...deps, services: manager, runtime }),
+          );
+        }
         const { ledger, preflight, upkeep } = createEffects({
           ...deps,
           handlers,
@@ -168,6 +175,14 @@ export const provisioningPlugin = createBackendPlugin({
           repositories,
           services: manager,
         });
+        const serviceKinds = createServiceKinds({
+          ...deps,
+          ledger,
+          host,
+          manager,
+          services,
+          environments: environments.service,
+        });
         const { operations } = await setUpOperations({
           ...deps,
           db,
@@ -177,16 +192,15 @@ export const provisioningPlugin = createBackendPlugin({
           handlers: [
             new UndoHandler(ledger),
             new RetireHandler(ledger),
-            ...createServiceKinds({
-              ...deps,
+            ...serviceKinds.handlers,
+            ...environments.createKinds({
+              ...serviceKinds.kinds,
               ledger,
               host,
-              manager,
-              services,
-              environments: environments.directory,
             }),
           ],
         });
+        await environments.scheduleSweeps({ ledger, operations });
         const gitAccess = new GitAccess({
           store,
           access,
@@ -233,6 +247,7 @@ export const provisioningPlugin = createBackendPlugin({
           ledger,
           preflight,
           operations,
+          environments: environments.service,
           wantsApproval: name => environments.rules(name) !== undefined,
           openapi: parse(
             await readFile(

@@ -13,6 +13,8 @@ export interface RuntimeEnvironment {
   /** For example `local`, `staging`, `pr-31-new-limits`. */
   name: string;
   tier: 'development' | 'staging' | 'production';
+  /** Made on demand for a branch or a person: the runtime fills its database with the repository's seed command. */
+  onDemand?: boolean;
   /** The runtime's own settings of this environment, from the configuration (cluster, namespace). */
   settings: JsonObject;
 }

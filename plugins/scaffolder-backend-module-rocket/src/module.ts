@@ -8,6 +8,7 @@ import { scaffolderWorkspaceProviderExtensionPoint } from '@backstage/plugin-sca
 import { ciRegistryServiceRef } from '@rocket/plugin-ci-registry-node';
 import { provisioningServiceRef } from '@rocket/plugin-provisioning-node';
 import { createDeployLocalAction } from './actions/deployLocal';
+import { createNewRelicProvisionAction } from './actions/newrelicProvision';
 import { createPreflightAction } from './actions/preflight';
 import { createPublishLocalAction } from './actions/publishLocal';
 import { createRegisterAction } from './actions/register';
@@ -33,6 +34,7 @@ export const scaffolderModuleRocket = createBackendModule({
           createPreflightAction(services),
           createPublishLocalAction(services),
           createDeployLocalAction(services),
+          createNewRelicProvisionAction(services),
           createRegisterAction(services),
         );
         const directory = config.getOptionalString(

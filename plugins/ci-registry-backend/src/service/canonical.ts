@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { JsonValue } from '@backstage/types';
 
 /** JSON with the keys of every object in order, so that equal content is equal text. */
@@ -21,5 +21,5 @@ export function canonicalJson(value: JsonValue): string {
 }
 
 export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text);
 }

@@ -56,6 +56,14 @@ export function readJson(limit: number): express.RequestHandler {
   });
 }
 
+/** Without the hash of the body (ETag) that Express makes for every answer: nobody keeps the answer of a push. */
+function sendJson(res: express.Response, answer: object): void {
+  const body = Buffer.from(JSON.stringify(answer));
+  res.setHeader('Content-Type', 'application/json; charset=utf-8');
+  res.setHeader('Content-Length', body.length);
+  res.end(body);
+}
+
 /** `POST /pushes`, `/validate` and `/entities`. */
 export function createPushRouter(options: {
   service: PushService;
@@ -150,7 +158,7 @@ export function createPushRouter(options: {
   router.post('/pushes', ...before, async (req, res) => {
     const request = parse(pushRequestSchema, req.body);
     const work = audited(request, () => push(req, request));
-    res.json(await inTime(work, deadlineMs));
+    sendJson(res, await inTime(work, deadlineMs));
   });
 
   router.post('/entities', ...before, async (req, res) => {

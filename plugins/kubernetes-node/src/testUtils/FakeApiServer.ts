@@ -166,6 +166,10 @@ export class FakeApiServer {
     this.#rules.push({ times: 1, ...rule });
   }
 
+  forgetFaults(): void {
+    this.#rules.length = 0;
+  }
+
   /** Nobody answers at its port, and all connections break. */
   async away(): Promise<void> {
     const closed = new Promise(done => this.#server.close(done));

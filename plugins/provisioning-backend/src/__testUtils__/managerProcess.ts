@@ -79,15 +79,26 @@ async function main() {
   });
   await manager.resume();
   for (const name of toDeploy) {
-    await manager.deploy(
-      {
-        name,
-        entityRef: `component:default/${name}`,
-        owner: 'group:default/ledger',
-        repository: name,
-      },
-      {} as any,
-    );
+    const deploy = () =>
+      manager.deploy(
+        {
+          name,
+          entityRef: `component:default/${name}`,
+          owner: 'group:default/ledger',
+          repository: name,
+        },
+        {} as any,
+      );
+    for (;;) {
+      try {
+        await deploy();
+        break;
+      } catch (error) {
+        // What ran before comes back first.
+        if ((error as Error).name !== 'ConflictError') throw error;
+        await new Promise(resolve => setTimeout(resolve, 50));
+      }
+    }
   }
   let last = '';
   setInterval(async () => {

@@ -1,16 +1,70 @@
-import type { RootConfigService } from '@backstage/backend-plugin-api';
-import type { ApprovalRules } from '../operations/OperationService';
-import type { EnvironmentDirectory } from './EnvironmentDirectory';
+import type {
+  LoggerService,
+  RootConfigService,
+  SchedulerService,
+} from '@backstage/backend-plugin-api';
+import type { NotificationService } from '@backstage/plugin-notifications-node';
+import type { Knex } from 'knex';
+import type { EffectLedger } from '../effects/EffectLedger';
+import type { OperationHandler } from '../operations/OperationHandler';
+import type {
+  ApprovalRules,
+  OperationService,
+} from '../operations/OperationService';
+import type { Access } from '../service/Access';
+import { DatabaseEnvironmentStore } from './DatabaseEnvironmentStore';
+import {
+  CreateEnvironmentHandler,
+  DeleteEnvironmentHandler,
+  type EnvironmentKindDeps,
+} from './environmentKinds';
+import { EnvironmentService } from './EnvironmentService';
+import { EnvironmentSweeper } from './EnvironmentSweeper';
 import { readEnvironmentSettings } from './settings';
 
-/** The environments that there are, and what each wants before something in it changes. */
-export function setUpEnvironments(deps: { config: RootConfigService }): {
-  directory: EnvironmentDirectory;
-  rules: ApprovalRules;
-} {
-  const { configured } = readEnvironmentSettings(deps.config);
+/** The environments that there are, what each wants before something in it changes, and who looks after those on demand. */
+export function setUpEnvironments(deps: {
+  config: RootConfigService;
+  db: Knex;
+  access: Access;
+  logger: LoggerService;
+  notifications: NotificationService;
+  scheduler: SchedulerService;
+}) {
+  const settings = readEnvironmentSettings(deps.config);
+  const store = new DatabaseEnvironmentStore(deps.db);
+  const service = new EnvironmentService({ ...deps, settings, store });
+  const rules: ApprovalRules = name => settings.configured.get(name)?.approval;
   return {
-    directory: { find: async name => configured.get(name) },
-    rules: name => configured.get(name)?.approval,
+    service,
+    rules,
+    createKinds(
+      more: Omit<EnvironmentKindDeps, 'now' | 'settings' | 'store'>,
+    ): OperationHandler[] {
+      const all = { ...more, settings, store, now: Date.now };
+      return [
+        new CreateEnvironmentHandler(all),
+        new DeleteEnvironmentHandler(all),
+      ];
+    },
+    async scheduleSweeps(more: {
+      ledger: EffectLedger;
+      operations: OperationService;
+    }): Promise<void> {
+      const sweeper = new EnvironmentSweeper({
+        ...deps,
+        ...more,
+        settings,
+        store,
+      });
+      await deps.scheduler.scheduleTask({
+        id: 'provisioning-environments',
+        scope: 'global',
+        frequency: { minutes: 1 },
+        timeout: { minutes: 5 },
+        initialDelay: { seconds: 30 },
+        fn: signal => sweeper.sweep(signal),
+      });
+    },
   };
 }

@@ -176,6 +176,25 @@ export class GitHost {
       });
   }
 
+  /** Text of a commit's file, at most 1 MiB; undefined when there is none. */
+  async readFile(
+    name: string,
+    commit: string,
+    path: string,
+  ): Promise<string | undefined> {
+    const directory = await this.#get(name);
+    try {
+      return await git([
+        `--git-dir=${directory}`,
+        'cat-file',
+        'blob',
+        `${commit}:${path}`,
+      ]);
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Writes a commit's files into an existing, empty directory. */
   async checkout(
     name: string,

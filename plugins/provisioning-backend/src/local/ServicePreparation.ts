@@ -100,18 +100,23 @@ export class ServicePreparation {
       ...(manifest.migrate ? {} : NOT_NEEDED),
       database: database?.database,
     });
-    if (!manifest.migrate) return;
+    const seed = target.environment?.onDemand ? manifest.seed : undefined;
+    if (!manifest.migrate && !seed) return;
     const env = await this.environment(prepared, 0);
     delete env.PORT;
     env.NEW_RELIC_ENABLED = 'false';
     env.MIGRATION_DATABASE_URL = database!.migrationUrl;
-    await runCommand('The migration', manifest.migrate, {
+    const options = {
       cwd: this.releases.path(target),
       env,
       log,
       signal,
       timeoutMs: this.#commandTimeoutMs,
-    });
+    };
+    if (manifest.migrate) {
+      await runCommand('The migration', manifest.migrate, options);
+    }
+    if (seed) await runCommand('The seed command', seed, options);
   }
 
   /** The whole environment of an instance that listens on `port`. */

@@ -54,6 +54,12 @@ describe('after a kill', () => {
     const work = join(dataDir, 'work');
     await mkdir(work);
     await runGit(['init', '-q', '-b', 'main'], work);
+    await push(name, files);
+  }
+
+  /** Commits the files on top of what the repository has. */
+  async function push(name: string, files: Record<string, string>) {
+    const work = join(dataDir, 'work');
     for (const [path, content] of Object.entries(files)) {
       await writeFile(join(work, path), content);
     }
@@ -66,6 +72,10 @@ describe('after a kill', () => {
   }
 
   function startManager(...deploy: string[]) {
+    return startManagerWith({}, ...deploy);
+  }
+
+  function startManagerWith(env: Record<string, string>, ...deploy: string[]) {
     const child = spawn(
       process.execPath,
       [
@@ -78,7 +88,7 @@ describe('after a kill', () => {
       ],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, NODE_OPTIONS: '' },
+        env: { ...process.env, ...env, NODE_OPTIONS: '' },
       },
     );
     children.push(child);
@@ -168,6 +178,45 @@ describe('after a kill', () => {
     expect(findMarkedGroups(join(dataDir, 'services'))).not.toContain(left[0]);
     await second.kill('SIGTERM');
     expect(findMarkedGroups(join(dataDir, 'services'))).toEqual([]);
+  });
+
+  it('has one healthy version at the same address when it came in the middle of a switch', async () => {
+    await makeRepository('switch-api', fakeService({ version: '1' }));
+    const first = startManager('switch-api');
+    const { url, commit } = await first.until(s => s.state === 'healthy');
+    await first.kill('SIGTERM');
+
+    await push('switch-api', fakeService({ version: '2', stubborn: true }));
+    // Both stay beside each other until the kill.
+    const second = startManagerWith({ WATCH_MS: '600000' }, 'switch-api');
+    const about = async () =>
+      (await fetch(url!).catch(() => undefined))?.json();
+    while ((await about())?.version !== '2') {
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+    const services = join(dataDir, 'services');
+    const left = findMarkedGroups(services);
+    expect(left).toHaveLength(2);
+    const proxy = JSON.parse(
+      await readFile(join(services, 'proxy.pid'), 'utf8'),
+    ).pid;
+    await second.kill('SIGKILL');
+
+    const third = startManager();
+    const after = await third.until(
+      s => s.state === 'healthy' && s.deployment?.status === 'done',
+    );
+    expect(after.url).toBe(url);
+    expect(after.commit).not.toBe(commit);
+    const { version, pid } = await about();
+    expect(version).toBe('2');
+    expect(findMarkedGroups(services)).toEqual([pid]);
+    for (const old of [...left, proxy]) {
+      expect(processIdentity(old)).toBeUndefined();
+    }
+    await third.kill('SIGTERM');
+    expect(findMarkedGroups(services)).toEqual([]);
+    await expect(fetch(url!)).rejects.toThrow();
   });
 
   it('leaves a stranger alone that has the old process id', async () => {

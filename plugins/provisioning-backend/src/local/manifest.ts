@@ -27,6 +27,8 @@ const schema = z.strictObject({
     language: z.string().min(1).max(63),
     install: argv.optional(),
     migrate: argv.optional(),
+    /** Fills the database of an environment on demand, after each migration there; it can be repeated. */
+    seed: argv.optional(),
     start: argv,
     health: z.strictObject({ live: path, ready: path }),
     docs: path.optional(),
@@ -60,6 +62,11 @@ export function parseManifest(text: string): RuntimeManifest {
   if (spec.migrate && !spec.database) {
     throw new InputError(
       `${FILE} is not right: spec.migrate: needs spec.database: postgresql`,
+    );
+  }
+  if (spec.seed && !spec.database) {
+    throw new InputError(
+      `${FILE} is not right: spec.seed: needs spec.database: postgresql`,
     );
   }
   return spec;

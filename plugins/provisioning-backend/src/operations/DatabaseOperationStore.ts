@@ -59,11 +59,14 @@ export class DatabaseOperationStore implements OperationStore {
     this.#db = db;
   }
 
-  async insert(record: OperationRecord) {
+  async insert(record: OperationRecord, heldUntil: Date) {
     return this.#db.transaction(async tx => {
       const inTheWay = await findInTheWay(tx, record);
       if (inTheWay) return inTheWay;
-      await tx<OperationRow>('operations').insert(toRow(record));
+      await tx<OperationRow>('operations').insert({
+        ...toRow(record),
+        next_attempt_at: heldUntil.toISOString(),
+      });
       await addEvent(tx, record.id, undefined, record.state, {
         by: record.requestedBy,
         at: new Date(record.requestedAt),
@@ -71,6 +74,28 @@ export class DatabaseOperationStore implements OperationStore {
       });
       return undefined;
     });
+  }
+
+  async release(id: string, at: Date) {
+    await this.#db<OperationRow>('operations')
+      .where({ id, lease_token: null })
+      .update({ next_attempt_at: at.toISOString() });
+  }
+
+  async abandon(id: string, change: Change) {
+    for (const state of ACTIVE) {
+      await this.#change(
+        id,
+        query => query.where({ state, lease_token: null }),
+        {
+          state: 'failed',
+          message: change.message,
+          finished_at: change.at.toISOString(),
+        },
+        state,
+        change,
+      );
+    }
   }
 
   async get(id: string) {

@@ -12,6 +12,8 @@ import type { OperationRecord } from './OperationStore';
 
 /** A plan as its kind sees it; digest and approval are added for all kinds alike. */
 export interface PlanDraft {
+  /** The environment that it is about, where the kind chooses it. */
+  environment?: string;
   /** Entity ref of the owner; keeps it when somebody else asks later. */
   owner: string;
   /** Everybody whose things are touched; who asks belongs to all of them. */
@@ -54,7 +56,7 @@ export interface OperationHandler {
     request: PlanRequest,
     credentials?: BackstageCredentials,
   ): Promise<PlanDraft>;
-  /** Last look before it is stored, and whatever has to be taken for it. */
+  /** Whatever has to be taken for it before it begins. @throws when it cannot be had; it is given up then. */
   admit?(operation: OperationRecord): Promise<void>;
   /** Can be repeated, and can follow a crash at any point of an earlier call. */
   run(

@@ -3,7 +3,12 @@ import type {
   AuditorService,
   BackstageCredentials,
 } from '@backstage/backend-plugin-api';
-import { ConflictError, InputError, NotFoundError } from '@backstage/errors';
+import {
+  ConflictError,
+  InputError,
+  NotFoundError,
+  toError,
+} from '@backstage/errors';
 import type { JsonValue } from '@backstage/types';
 import type {
   Operation,
@@ -34,6 +39,16 @@ export interface ApprovalRule {
 
 /** Undefined where nobody has to agree. */
 export type ApprovalRules = (environment: string) => ApprovalRule | undefined;
+
+/** A plan with what it was made from. */
+interface PlannedOperation {
+  plan: OperationPlan;
+  draft: PlanDraft;
+  rules: ApprovalRule[];
+}
+
+/** Until what an operation needs is taken for it; a killed backend's is then carried out as it is. */
+const HELD_MS = 60_000;
 
 /** Plans, requests and decisions; the engine carries out what comes of them. */
 export class OperationService {
@@ -79,8 +94,9 @@ export class OperationService {
     { digest, reason, ...request }: OperationRequest,
     credentials: BackstageCredentials,
   ): Promise<Operation> {
-    const { access, store, now } = this.#deps;
-    const { plan, draft, rules } = await this.#plan(request, credentials);
+    const { access } = this.#deps;
+    const planned = await this.#plan(request, credentials);
+    const { plan, draft } = planned;
     for (const owner of new Set([draft.owner, ...draft.owners])) {
       await access.requireOwner(credentials, owner);
     }
@@ -89,6 +105,24 @@ export class OperationService {
         'What the plan was made from has changed meanwhile; look at the new plan and ask again',
       );
     }
+    return this.#store(planned, access.describe(credentials), reason);
+  }
+
+  /** The same for Rocket itself, by what is planned now. */
+  async requestAs(
+    request: PlanRequest,
+    by: string,
+    reason: string,
+  ): Promise<Operation> {
+    return this.#store(await this.#plan(request), by, reason);
+  }
+
+  async #store(
+    { plan, draft, rules }: PlannedOperation,
+    by: string,
+    reason: string | undefined,
+  ): Promise<Operation> {
+    const { store, now } = this.#deps;
     const time = now();
     const record: OperationRecord = {
       id: randomUUID(),
@@ -97,12 +131,12 @@ export class OperationService {
       owner: draft.owner,
       environment: plan.environment,
       input: plan.input,
-      digest,
+      digest: plan.digest,
       steps: plan.steps.map(step => ({ ...step, status: 'pending' })),
       attempts: {},
       state: rules.length > 0 ? 'waiting' : 'running',
       reason,
-      requestedBy: access.describe(credentials),
+      requestedBy: by,
       requestedAt: new Date(time).toISOString(),
       ...(rules.length > 0
         ? {
@@ -114,9 +148,20 @@ export class OperationService {
           }
         : {}),
     };
-    await this.#handler(plan.kind).admit?.(record);
-    const inTheWay = await store.insert(record);
+    const inTheWay = await store.insert(record, new Date(time + HELD_MS));
     if (inTheWay) throw conflictWith(inTheWay);
+    try {
+      await this.#handler(plan.kind).admit?.(record);
+    } catch (error) {
+      const { message } = toError(error);
+      await store.abandon(record.id, {
+        by: ENGINE,
+        at: new Date(now()),
+        message,
+      });
+      throw error;
+    }
+    await store.release(record.id, new Date(time));
     this.#deps.changed();
     return toOperation(record);
   }
@@ -242,15 +287,19 @@ export class OperationService {
     }
   }
 
-  async #plan(request: PlanRequest, credentials?: BackstageCredentials) {
+  async #plan(
+    request: PlanRequest,
+    credentials?: BackstageCredentials,
+  ): Promise<PlannedOperation> {
     const handler = this.#handler(request.kind);
     const input = handler.parseInput(request.input);
     const draft = await handler.plan({ ...request, input }, credentials);
     return this.#finishPlan({ ...request, input }, draft);
   }
 
-  #finishPlan(request: PlanRequest, draft: PlanDraft) {
-    const { kind, subject, environment, input } = request;
+  #finishPlan(request: PlanRequest, draft: PlanDraft): PlannedOperation {
+    const { kind, subject, input } = request;
+    const environment = request.environment ?? draft.environment;
     const wanting = draft.environments.flatMap(name => {
       const rule = this.#deps.rules(name);
       return rule ? [{ name, ...rule }] : [];

@@ -55,9 +55,16 @@ export interface Progress {
 export interface OperationStore {
   /**
    * Answers the operation that stands in the way (same subject, not ended, and
-   * the same environment or all of them); nothing is written then.
+   * the same environment or all of them); nothing is written then. Nobody
+   * carries it out before `release`, or before `heldUntil`.
    */
-  insert(record: OperationRecord): Promise<OperationRecord | undefined>;
+  insert(
+    record: OperationRecord,
+    heldUntil: Date,
+  ): Promise<OperationRecord | undefined>;
+  release(id: string, at: Date): Promise<void>;
+  /** Ends one that nobody has begun. */
+  abandon(id: string, change: Change): Promise<void>;
   get(id: string): Promise<OperationRecord | undefined>;
   /** The newest first, at most 200. */
   list(filter: OperationFilter): Promise<OperationRecord[]>;

@@ -50,8 +50,7 @@ export class ServiceTargets {
     );
     const record = records.find(one => (one.environment ?? LOCAL) === name);
     const environmentName = name === LOCAL ? undefined : name;
-    const base = record ?? records.find(one => !one.environment) ?? records[0];
-    const own = base ?? (await this.#fromRepository(subject));
+    const own = record ?? (await this.base(subject));
     const plain = parseEntityRef(subject).name.toLocaleLowerCase('en-US');
     return {
       name:
@@ -66,6 +65,20 @@ export class ServiceTargets {
       criticalPath: own.criticalPath,
       record,
     };
+  }
+
+  /** Whose it is and where it comes from, whatever the environment. */
+  async base(
+    subject: string,
+  ): Promise<Pick<ServiceTarget, 'owner' | 'repository' | 'criticalPath'>> {
+    const records = (await this.#services.list()).filter(
+      record => record.entityRef === subject,
+    );
+    return (
+      records.find(one => !one.environment) ??
+      records[0] ??
+      this.#fromRepository(subject)
+    );
   }
 
   /** Like `find`, for what needs a service that was deployed. */

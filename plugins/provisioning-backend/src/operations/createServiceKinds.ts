@@ -12,10 +12,11 @@ import {
   RollbackHandler,
   RotateHandler,
   ScaleHandler,
+  type ServiceKindDeps,
 } from './serviceKinds';
 import { ServiceTargets } from './ServiceTargets';
 
-/** Everything that is done to a service that runs. */
+/** Everything that is done to a service that runs, and what its kinds share. */
 export function createServiceKinds(deps: {
   auth: AuthService;
   registry: Pick<CiRegistryService, 'listBuilds'>;
@@ -24,7 +25,7 @@ export function createServiceKinds(deps: {
   manager: ServiceManager;
   services: ServiceStore;
   environments: EnvironmentDirectory;
-}): OperationHandler[] {
+}): { kinds: ServiceKindDeps; handlers: OperationHandler[] } {
   const { ledger, host } = deps;
   const kinds = {
     targets: new ServiceTargets(deps),
@@ -33,10 +34,13 @@ export function createServiceKinds(deps: {
     ledger,
     host,
   };
-  return [
-    new DeployHandler(kinds),
-    new RollbackHandler(kinds),
-    new ScaleHandler(kinds),
-    new RotateHandler(kinds),
-  ];
+  return {
+    kinds,
+    handlers: [
+      new DeployHandler(kinds),
+      new RollbackHandler(kinds),
+      new ScaleHandler(kinds),
+      new RotateHandler(kinds),
+    ],
+  };
 }

@@ -205,6 +205,7 @@ export class Deployer {
       environment: environment && {
         name: environment.name,
         tier: environment.tier,
+        onDemand: environment.onDemand,
         settings: environment.settings,
       },
       commit,

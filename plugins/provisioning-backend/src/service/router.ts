@@ -11,6 +11,8 @@ import { z } from 'zod';
 import type { GitAccess } from '../git/GitAccess';
 import type { EffectLedger } from '../effects/EffectLedger';
 import { addEffectRoutes } from '../effects/effectRoutes';
+import { addEnvironmentRoutes } from '../environments/environmentRoutes';
+import type { EnvironmentService } from '../environments/EnvironmentService';
 import { addOperationRoutes } from '../operations/operationRoutes';
 import type { OperationService } from '../operations/OperationService';
 import type { Preflight } from '../effects/Preflight';
@@ -70,6 +72,7 @@ export function createRouter(deps: {
   ledger: EffectLedger;
   preflight: Preflight;
   operations: OperationService;
+  environments: EnvironmentService;
   wantsApproval?: (environment: string) => boolean;
   openapi: object;
 }): express.Router {
@@ -86,6 +89,7 @@ export function createRouter(deps: {
   router.use(express.json({ limit: '64kb' }));
 
   addOperationRoutes(router, deps);
+  addEnvironmentRoutes(router, deps);
 
   router.get('/openapi.json', async (req, res) => {
     await deps.httpAuth.credentials(req, { allow: ['user', 'service'] });

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import {
   decodeJwt,
   decodeProtectedHeader,
@@ -29,7 +29,7 @@ export interface VerifiedToken {
 }
 
 export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text);
 }
 
 /** Whether a bearer token has the shape of a signed JSON Web Token. */
@@ -141,14 +141,14 @@ export class TokenVerifier {
         )} alone`,
       );
     }
-    const hash = sha256(token);
+    const tokenHash = sha256(token);
     return {
       settings,
       claims,
       issuedAt: claims.iat! * 1000,
       expiresAt: claims.exp! * 1000,
-      id: sha256(`${settings.issuer}\n${claims.jti ?? hash}`),
-      hash,
+      id: sha256(`${settings.issuer}\n${claims.jti ?? tokenHash}`),
+      hash: tokenHash,
     };
   }
 
