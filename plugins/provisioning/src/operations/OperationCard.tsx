@@ -57,7 +57,7 @@ function Decision({ operation }: { operation: Operation }) {
     <div className={styles.form}>
       <TextField
         label="Reason"
-        description="Kept with the decision."
+        description="Kept with the decision; a refusal needs one."
         value={reason}
         onChange={setReason}
         size="small"
@@ -79,7 +79,8 @@ function Decision({ operation }: { operation: Operation }) {
           destructive
           iconStart={<RiCloseLine />}
           isPending={decide.isPending && decide.variables === 'reject'}
-          isDisabled={decide.isPending}
+          // Who asked has to learn why not.
+          isDisabled={decide.isPending || reason.trim() === ''}
           onPress={() => decide.mutate('reject')}
         >
           Refuse
