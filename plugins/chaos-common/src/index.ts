@@ -1,3 +1,4 @@
+export * from './api';
 export * from './experiment';
 export * from './faults';
 export * from './guardRails';
