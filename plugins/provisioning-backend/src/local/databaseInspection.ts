@@ -166,7 +166,7 @@ export async function checkIsolation(
         pairs += 1;
         const { rows } = await client.query(
           `SELECT has_database_privilege($1, $2, 'CONNECT') AS connect,
-                  ARRAY(SELECT r.rolname FROM pg_roles r
+                  ARRAY(SELECT r.rolname::text FROM pg_roles r
                          WHERE r.rolname = ANY($3) AND pg_has_role($1, r.oid, 'MEMBER')) AS member`,
           [role, database, own],
         );
@@ -189,7 +189,7 @@ export async function checkIsolation(
     const powerful = await client.query(
       `SELECT r.rolname AS name,
               rolsuper OR rolcreaterole OR rolreplication OR rolbypassrls AS attributes,
-              ARRAY(SELECT p.rolname FROM pg_roles p
+              ARRAY(SELECT p.rolname::text FROM pg_roles p
                      WHERE p.rolname ~ '^pg_(read|write|execute|monitor|signal)' AND pg_has_role(r.oid, p.oid, 'MEMBER')) AS member
          FROM pg_roles r WHERE r.rolname ~ $1`,
       [OURS],

@@ -92,7 +92,11 @@ describe('a new version beside the one that serves', () => {
   });
 
   it.each([
-    ['stops being ready', { sickAfter: 5 }, /not ready any more: .*answered 503/],
+    [
+      'stops being ready',
+      { sickAfter: 5 },
+      /not ready any more: .*answered 503/,
+    ],
     ['fails what it is asked', { fails: true }, /requests failed/],
     ['crashes', { crashAfter: 3 }, /exit code 7|is restarting/],
   ])(

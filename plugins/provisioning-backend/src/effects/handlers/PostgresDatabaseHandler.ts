@@ -32,9 +32,9 @@ const schema = z.strictObject({
 type Intent = Required<z.infer<typeof schema>>;
 type Request = Pick<Effect, 'reference' | 'intent' | 'subject'>;
 
-/** Reference of a service's database: `<server>/<database>`. */
+/** Reference of a service's database: `<server>/<service>`. */
 export function databaseReference(service: string, server = 'local'): string {
-  return `${server}/${databaseName(service)}`;
+  return `${server}/${service}`;
 }
 
 /**
@@ -101,7 +101,7 @@ export class PostgresDatabaseHandler implements EffectHandler {
           reason: 'reference-invalid',
           level: 'error',
           subject: request.reference,
-          message: `The database of ${service} is called ${expected}; use that as the reference`,
+          message: `The reference of the database of ${service} is ${expected}`,
         },
       ];
     }
@@ -214,10 +214,7 @@ export class PostgresDatabaseHandler implements EffectHandler {
     } = this.#intent(effect.intent);
     if (effect.reference !== databaseReference(service, name)) {
       throw new InputError(
-        `reference: the database of ${service} is called ${databaseReference(
-          service,
-          name,
-        )}`,
+        `reference: must be ${databaseReference(service, name)}`,
       );
     }
     const { databases } = this.#servers.get(name);
