@@ -24,6 +24,12 @@ export class FakeLedger
   readonly answers = new Map<string, (UndoResult | Error)[]>();
   /** Called at the begin of each removal. */
   beforeRemove?: (effect: Effect, signal?: AbortSignal) => Promise<void>;
+  /** Each call that made something, in order: `<type> <reference>`. */
+  readonly performed: string[] = [];
+  /** Errors of `perform` of a reference, one after another; then it works. */
+  readonly failures = new Map<string, Error[]>();
+  /** Called when the effect is written, before it is made. */
+  beforePerform?: (effect: Effect, signal?: AbortSignal) => Promise<void>;
   #sequence = 0;
 
   /** A thing that a run made. */
@@ -51,18 +57,27 @@ export class FakeLedger
     return effect;
   }
 
-  async perform(request: EffectRequest): Promise<Effect> {
+  async perform(
+    request: EffectRequest,
+    _actor: unknown = undefined,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<Effect> {
+    this.performed.push(`${request.type} ${request.reference}`);
     const existing = [...this.effects.values()].find(
       ({ type, reference, state }) =>
         type === request.type &&
         reference === request.reference &&
         state !== 'undone',
     );
-    if (existing) {
-      Object.assign(existing, { intent: request.intent, state: 'live' });
-      return existing;
+    const effect =
+      existing ?? this.add(request.type, { ...request, state: 'applying' });
+    await this.beforePerform?.(effect, options.signal);
+    const failure = this.failures.get(request.reference)?.shift();
+    if (failure) {
+      effect.state = 'failed';
+      throw failure;
     }
-    return this.add(request.type, request);
+    return Object.assign(effect, { intent: request.intent, state: 'live' });
   }
 
   async remove(

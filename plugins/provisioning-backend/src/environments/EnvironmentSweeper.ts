@@ -228,7 +228,7 @@ export class EnvironmentSweeper {
             severity: 'normal',
             ...payload,
             topic: 'provisioning',
-            link: '/provisioning/environments',
+            link: '/environments',
           },
         }),
         new Promise((_, reject) => {

@@ -17,6 +17,8 @@ export const LEASE_MS = 30_000;
 /** Name in the history for what nobody in particular did. */
 export const ENGINE = 'rocket';
 
+/** Longest wait for steps that do not heed their signal when the backend stops. */
+const STOP_MS = 10_000;
 const MAX_AT_ONCE = 4;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
@@ -51,7 +53,11 @@ export class OperationEngine {
   readonly #ended?: (id: string) => void;
   readonly #active = new Map<
     string,
-    { controller: AbortController; done: Promise<void> }
+    {
+      controller: AbortController;
+      renewal: NodeJS.Timeout;
+      done: Promise<void>;
+    }
   >();
   readonly #alarms = new Set<NodeJS.Timeout>();
   #looking: Promise<void> = Promise.resolve();
@@ -113,11 +119,20 @@ export class OperationEngine {
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const alarm of this.#alarms) clearTimeout(alarm);
-    for (const { controller } of this.#active.values()) {
+    for (const { controller, renewal } of this.#active.values()) {
+      clearInterval(renewal);
       controller.abort(new Error('The backend is shutting down'));
     }
     await this.#looking;
-    await Promise.all([...this.#active.values()].map(({ done }) => done));
+    let timer: NodeJS.Timeout | undefined;
+    await Promise.race([
+      Promise.all([...this.#active.values()].map(({ done }) => done)),
+      new Promise(resolve => {
+        timer = setTimeout(resolve, STOP_MS);
+        timer.unref();
+      }),
+    ]);
+    clearTimeout(timer);
   }
 
   #start(record: OperationRecord, token: string) {
@@ -155,7 +170,7 @@ export class OperationEngine {
         this.#active.delete(record.id);
         if (!this.#stopped) void this.look();
       });
-    this.#active.set(record.id, { controller, done });
+    this.#active.set(record.id, { controller, renewal, done });
   }
 
   async #carryOut(record: OperationRecord, token: string, signal: AbortSignal) {

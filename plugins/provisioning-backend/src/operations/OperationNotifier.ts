@@ -71,7 +71,9 @@ function messageOf(
     environment ? ` in ${environment}` : ''
   }`;
   const common = {
-    link: `/provisioning/operations/${id}`,
+    link: `/environments?view=${
+      state === 'waiting' ? 'approvals' : 'operations'
+    }`,
     topic: 'provisioning',
     // One notification per operation and audience: the next state replaces it.
     severity: 'normal' as const,
