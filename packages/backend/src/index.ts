@@ -45,6 +45,8 @@ backend.add(import('@rocket/plugin-scaffolder-backend-module-rocket'));
 backend.add(import('@rocket/plugin-ci-registry-backend'));
 backend.add(import('@rocket/plugin-ci-registry-backend-module-newrelic'));
 backend.add(import('@rocket/plugin-provisioning-backend'));
+backend.add(import('@rocket/plugin-provisioning-backend-module-kubernetes'));
+backend.add(import('@rocket/plugin-provisioning-backend-module-newrelic'));
 
 // critical paths
 backend.add(import('@rocket/plugin-critical-paths-backend'));

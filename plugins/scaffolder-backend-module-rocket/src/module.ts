@@ -7,7 +7,11 @@ import { scaffolderActionsExtensionPoint } from '@backstage/plugin-scaffolder-no
 import { scaffolderWorkspaceProviderExtensionPoint } from '@backstage/plugin-scaffolder-node/alpha';
 import { ciRegistryServiceRef } from '@rocket/plugin-ci-registry-node';
 import { provisioningServiceRef } from '@rocket/plugin-provisioning-node';
+import { createDatabaseCreateAction } from './actions/databaseCreate';
+import { createDeployAction } from './actions/deploy';
 import { createDeployLocalAction } from './actions/deployLocal';
+import { createEnvironmentCreateAction } from './actions/environmentCreate';
+import { createKubernetesApplyAction } from './actions/kubernetesApply';
 import { createNewRelicProvisionAction } from './actions/newrelicProvision';
 import { createPreflightAction } from './actions/preflight';
 import { createPublishLocalAction } from './actions/publishLocal';
@@ -33,7 +37,11 @@ export const scaffolderModuleRocket = createBackendModule({
         actions.addActions(
           createPreflightAction(services),
           createPublishLocalAction(services),
+          createDatabaseCreateAction(services),
+          createDeployAction(services),
           createDeployLocalAction(services),
+          createEnvironmentCreateAction(services),
+          createKubernetesApplyAction(services),
           createNewRelicProvisionAction(services),
           createRegisterAction(services),
         );

@@ -2,6 +2,7 @@ import { InputError } from '@backstage/errors';
 import type {
   KubernetesClient,
   KubernetesObject,
+  ObjectReference,
 } from '@rocket/kubernetes-node';
 import type { DeployPhase } from '@rocket/plugin-provisioning-common';
 import { describe, type Manifest } from '../manifests';
@@ -24,6 +25,7 @@ import {
   type Release,
 } from './release';
 import type { KubernetesSettings } from './settings';
+import { explainTerminating } from './teardown';
 
 /** What a gate says of one more deployment of a component. */
 export interface GateAnswer {
@@ -113,7 +115,7 @@ export class BlueGreen {
     const { place, service } = release;
     const applier = new Applier(this.#client, service, signal);
     await onPhase('install', 'The API server looks at the manifests');
-    const madeNamespace = await this.#openNamespace(applier, release);
+    const madeNamespace = await this.#openNamespace(applier, release, signal);
     const live = await this.look(release, signal);
     // The same version again stays where it is.
     const same =
@@ -227,6 +229,7 @@ export class BlueGreen {
   async #openNamespace(
     applier: Applier,
     release: Release,
+    signal: AbortSignal,
   ): Promise<Before | undefined> {
     const { place, objects } = release;
     const wanted = find(objects, 'Namespace');
@@ -235,11 +238,7 @@ export class BlueGreen {
       kind: 'Namespace',
       name: place.namespace,
     };
-    const found = await this.#client.get(reference);
-    if (found?.metadata.deletionTimestamp)
-      throw new InputError(
-        `The namespace ${place.namespace} is being deleted; wait until it is gone, or name another one`,
-      );
+    const found = await this.#untilNotGoing(reference, release, signal);
     if (!wanted) {
       if (!found)
         throw new InputError(
@@ -250,6 +249,29 @@ export class BlueGreen {
     await applier.dryRun([wanted]);
     const { before } = await applier.apply(wanted);
     return found ? undefined : before;
+  }
+
+  /** A namespace of the service that is on its way out is waited for, in bounds. */
+  async #untilNotGoing(
+    reference: ObjectReference,
+    release: Release,
+    signal: AbortSignal,
+  ): Promise<KubernetesObject | undefined> {
+    const end = this.#now() + this.#settings.secretTimeoutMs;
+    for (;;) {
+      const found = await this.#client.get(reference, { signal });
+      if (!found?.metadata.deletionTimestamp) return found;
+      if (!isOurs(found, release.service) || this.#now() >= end)
+        throw new InputError(
+          `${await explainTerminating(
+            this.#client,
+            found,
+            signal,
+          )}. Wait until it is gone, or name another one`,
+        );
+      await pause(this.#settings.pollMs, signal);
+      signal.throwIfAborted();
+    }
   }
 
   /** As many instances as the version that runs has, since it is to take over at once. */

@@ -1,4 +1,7 @@
-import type { KubernetesObject } from '@rocket/kubernetes-node';
+import {
+  KubernetesError,
+  type KubernetesObject,
+} from '@rocket/kubernetes-node';
 import type { Observation } from '@rocket/plugin-provisioning-common';
 import { describe, isRecord, type Manifest } from '../manifests';
 import { isDefaultAccount, isOurs, MARKS } from './marks';
@@ -107,7 +110,18 @@ export async function observeObjects(
       continue;
     }
     if (object.kind !== 'Namespace' && !isDefaultAccount(object)) present++;
-    differences.push(...differencesOf(await applier.preview(object), found));
+    try {
+      differences.push(...differencesOf(await applier.preview(object), found));
+    } catch (error) {
+      if (!(error instanceof KubernetesError) || error.kind !== 'validation')
+        throw error;
+      // Together with what somebody else added it is not valid any more.
+      differences.push({
+        field: describe(object),
+        intended: 'what the manifests say',
+        found: show(error.message),
+      });
+    }
   }
   if (present === 0) return { state: 'absent', observedAt };
   if (!differences.length) return { state: 'present', observedAt };
