@@ -40,9 +40,24 @@ describe('the scaffolder with Rocket', () => {
       }));
     expect(ours).toEqual([
       {
+        id: 'rocket:database:create',
+        required: ['name', 'entityRef', 'owner'],
+        outputs: ['database', 'server', 'credentials'],
+      },
+      {
+        id: 'rocket:deploy',
+        required: ['name', 'owner', 'repository'],
+        outputs: ['url', 'docsUrl', 'commit', 'operation'],
+      },
+      {
         id: 'rocket:deploy:local',
         required: ['name', 'owner', 'repository'],
         outputs: ['url', 'docsUrl', 'commit'],
+      },
+      {
+        id: 'rocket:newrelic:provision',
+        required: ['name', 'entityRef', 'owner'],
+        outputs: ['skipped', 'policyUrl', 'dashboardUrl'],
       },
       {
         id: 'rocket:preflight',
