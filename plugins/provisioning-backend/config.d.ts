@@ -223,5 +223,107 @@ export interface Config {
         stableAfter?: HumanDuration | string;
       };
     };
+    /**
+     * Where services run, by name (a DNS label). Without any there is one,
+     * `local`: the local runtime. A service in another environment than `local`
+     * is deployed by an operation.
+     */
+    environments?: {
+      [name: string]: {
+        /**
+         * What people call it. Default: the name.
+         * @visibility backend
+         */
+        title?: string;
+        /**
+         * Id of the runtime. Default: local.
+         * @visibility backend
+         */
+        runtime?: 'local' | 'kubernetes' | string;
+        /**
+         * How much depends on it. Default: development.
+         * @visibility backend
+         */
+        tier?: 'development' | 'staging' | 'production';
+        /** Four-eyes: operations here wait for a person who did not ask for them. Not for `local`. */
+        approval?: {
+          /**
+           * Whether operations wait. Default: false.
+           * @visibility backend
+           */
+          required?: boolean;
+          /**
+           * Time after which a waiting operation ends. Default: 24 hours.
+           * @visibility backend
+           */
+          expiry?: HumanDuration | string;
+          /**
+           * Entity refs of groups; a member of one of them decides. At least one when approval is required.
+           * @visibility backend
+           */
+          approvers?: string[];
+        };
+        /**
+         * Settings of the runtime `kubernetes`: cluster, namespace and url
+         * (`{service}` and `{environment}` stand for their names),
+         * createNamespace, externalSecrets.
+         * @visibility backend
+         */
+        kubernetes?: object;
+      };
+    };
+    /** Environments that people make for a branch, and that end by themselves. */
+    onDemand?: {
+      /**
+       * Id of the runtime. Default: local.
+       * @visibility backend
+       */
+      runtime?: 'local' | 'kubernetes' | string;
+      /**
+       * How long one stands when nobody says so. Default: 72 hours.
+       * @visibility backend
+       */
+      ttl?: HumanDuration | string;
+      /**
+       * How long one can stand at most, extensions included. Default: 14 days.
+       * @visibility backend
+       */
+      maxTtl?: HumanDuration | string;
+      /**
+       * How often one can be extended. Default: 2.
+       * @visibility backend
+       */
+      extensions?: number;
+      /**
+       * Time that an extension adds. Default: 72 hours.
+       * @visibility backend
+       */
+      extension?: HumanDuration | string;
+      /**
+       * How long before its end the owner is told. Default: 24 hours.
+       * @visibility backend
+       */
+      notice?: HumanDuration | string;
+      /**
+       * Environments that an owner may have at a time; one that cannot be deleted counts. Default: 5.
+       * @visibility backend
+       */
+      quotaPerOwner?: number;
+      /**
+       * What one costs per day, for people to see, in `currency`.
+       * @visibility backend
+       */
+      costPerDay?: number;
+      /**
+       * Currency code of `costPerDay`, for example EUR.
+       * @visibility backend
+       */
+      currency?: string;
+      /**
+       * Settings of the runtime `kubernetes`, as in `environments`.
+       * @visibility backend
+       */
+      kubernetes?: object;
+    };
   };
 }

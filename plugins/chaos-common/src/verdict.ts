@@ -48,6 +48,8 @@ export interface PhaseResult {
   worst: number | null;
   /** Whether every minute with evidence held the bound; null without evidence. */
   held: boolean | null;
+  /** Minutes with evidence that did not. */
+  breached: number;
 }
 
 export interface CriterionResult {
@@ -140,6 +142,7 @@ function phaseOf(
       evident.length === 0
         ? null
         : evident.every(minute => holds(criterion, minute)),
+    breached: evident.filter(minute => !holds(criterion, minute)).length,
   };
 }
 

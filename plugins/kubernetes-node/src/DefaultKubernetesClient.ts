@@ -64,9 +64,9 @@ export class DefaultKubernetesClient implements KubernetesClient {
   async apply<T extends KubernetesObject>(
     object: T,
     options: ApplyOptions = {},
-  ): Promise<ApplyResult<T>> {
+  ): Promise<ApplyResult<T & KubernetesObject>> {
     const ref = refOf(object);
-    const { status, body } = await this.#caller.json<T>(
+    const { status, body } = await this.#caller.json<T & KubernetesObject>(
       {
         action: `apply ${describe(ref)}`,
         method: 'PATCH',
@@ -90,9 +90,9 @@ export class DefaultKubernetesClient implements KubernetesClient {
   async create<T extends KubernetesObject>(
     object: T,
     options: WriteOptions = {},
-  ): Promise<T> {
+  ): Promise<T & KubernetesObject> {
     const ref = refOf(object);
-    const { body } = await this.#caller.json<T>(
+    const { body } = await this.#caller.json<T & KubernetesObject>(
       {
         action: `create ${describe(ref)}`,
         method: 'POST',

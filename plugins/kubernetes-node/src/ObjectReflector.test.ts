@@ -155,8 +155,9 @@ describe('a watch', () => {
   it('that says nothing for too long is taken for dead', async () => {
     await client.apply(map('a'));
     start({ quietMs: 30 });
-    await when(() => errors.length > 0 && syncs > 1);
-    expect(errors[0]).toContain('(ETIMEDOUT)');
+    await when(() => syncs > 1);
+    expect(lists()).toBeGreaterThan(1);
+    expect(errors).toEqual([]);
     expect(told).toEqual(['added a']);
   });
 

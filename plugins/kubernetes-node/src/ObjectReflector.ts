@@ -104,8 +104,8 @@ export class ObjectReflector<T extends KubernetesObject>
   /** Watches until it is time to list anew; throws when something broke. */
   async #follow(from: string): Promise<void> {
     const until = Date.now() + (this.#options.resyncMs ?? RESYNC_MS);
-    let version = from;
-    while (!this.#stopped && Date.now() < until) {
+    let version: string | undefined = from;
+    while (version !== undefined && !this.#stopped && Date.now() < until) {
       const began = Date.now();
       version = await this.#watchOnce(version, until - began);
       // A server that ends watches at once must not be asked without end.
@@ -113,13 +113,13 @@ export class ObjectReflector<T extends KubernetesObject>
     }
   }
 
-  /** One connection. @returns the version to go on from */
-  async #watchOnce(from: string, forMs: number): Promise<string> {
-    let version = from;
+  /** One connection. @returns the version to go on from; undefined to list anew */
+  async #watchOnce(from: string, forMs: number): Promise<string | undefined> {
+    let version: string | undefined = from;
     // Aborted with the first thing that ends it; whatever comes later is ignored.
     const over = new AbortController();
     try {
-      return await new Promise<string>((resolve, reject) => {
+      return await new Promise<string | undefined>((resolve, reject) => {
         const end = (error?: unknown) => {
           over.abort();
           if (error) reject(error);
@@ -129,7 +129,11 @@ export class ObjectReflector<T extends KubernetesObject>
           end(Object.assign(new Error('the watch failed'), { code }));
         const time = setTimeout(end, forMs);
         const quietMs = this.#options.quietMs ?? QUIET_MS;
-        const quiet = setTimeout(() => fail('ETIMEDOUT'), quietMs);
+        // Whether the socket is dead or there was nothing to say, the next list finds out.
+        const quiet = setTimeout(() => {
+          version = undefined;
+          end();
+        }, quietMs);
         over.signal.addEventListener('abort', () => {
           clearTimeout(time);
           clearTimeout(quiet);
@@ -138,7 +142,7 @@ export class ObjectReflector<T extends KubernetesObject>
           signal: over.signal,
         });
         this.#source
-          .open(version, {
+          .open(from, {
             connectMs: CONNECT_MS,
             timeoutSeconds: Math.max(1, Math.ceil(forMs / 1000)),
             onEvent: (type, object) => {

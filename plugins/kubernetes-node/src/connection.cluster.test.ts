@@ -13,22 +13,23 @@ describeOnCluster('the connection to a real API server', cluster => {
 
   it('brings bookmarks, which have a version and no name', async () => {
     const connection = raw();
-    const { client, close } = connect(cluster);
-    const { resourceVersion } = await client.list({
-      apiVersion: 'v1',
-      kind: 'Node',
-    });
-    close();
     const events: [string, any][] = [];
-    await new Promise<void>((resolve, reject) => {
+    const { client, close } = connect(cluster);
+    const query = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      namespace: 'default',
+    };
+    const { resourceVersion } = await client.list(query);
+    const ended = new Promise<void>((resolve, reject) => {
       connection
         .openWatch({
-          path: '/api/v1/nodes',
-          // The server sends one two seconds before it ends the watch.
+          path: '/api/v1/namespaces/default/configmaps',
+          // After something happened the server sends one, two seconds before the end.
           query: {
             resourceVersion,
             allowWatchBookmarks: 'true',
-            timeoutSeconds: '4',
+            timeoutSeconds: '8',
           },
           connectMs: 10_000,
           onEvent: (type, object) => events.push([type, object]),
@@ -36,13 +37,27 @@ describeOnCluster('the connection to a real API server', cluster => {
         })
         .catch(reject);
     });
+    const { metadata: made } = await client.create({
+      apiVersion: query.apiVersion,
+      kind: query.kind,
+      metadata: { generateName: 'bookmark-', namespace: 'default' },
+    });
+    await ended;
+    await client.delete({ ...query, name: made.name! });
+    close();
     connection.close();
-    expect(events.map(([type]) => type)).toContain('BOOKMARK');
-    const { metadata } = events[0][1];
-    expect(metadata.name).toBeUndefined();
-    expect(Number(metadata.resourceVersion)).toBeGreaterThanOrEqual(
-      Number(resourceVersion),
-    );
+    const versionOf = (wanted: string) =>
+      events
+        .filter(([type]) => type === wanted)
+        .map(([, { metadata }]) => [metadata.name, metadata.resourceVersion]);
+    expect(versionOf('ADDED')).toEqual([[made.name, made.resourceVersion]]);
+    expect(versionOf('BOOKMARK').length).toBeGreaterThan(0);
+    for (const [name, version] of versionOf('BOOKMARK')) {
+      expect(name).toBeUndefined();
+      expect(Number(version)).toBeGreaterThanOrEqual(
+        Number(made.resourceVersion),
+      );
+    }
   });
 
   it('tells of a watch that is refused', async () => {

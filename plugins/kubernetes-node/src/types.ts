@@ -174,7 +174,10 @@ export interface WatchOptions<T extends KubernetesObject = KubernetesObject> {
   onError?(error: Error, consecutive: number): void;
   /** Lists anew that often, in milliseconds, whatever the watch says. Default: 300 000. */
   resyncMs?: number;
-  /** A watch without a byte for so long, in milliseconds, is taken for dead. Default: 150 000. */
+  /**
+   * A watch without an event for so long, in milliseconds, is taken for dead and
+   * begun anew. Servers send one a minute, but old etcd keeps them silent. Default: 150 000.
+   */
   quietMs?: number;
 }
 
@@ -209,12 +212,12 @@ export interface KubernetesClient {
   apply<T extends KubernetesObject>(
     object: T,
     options?: ApplyOptions,
-  ): Promise<ApplyResult<T>>;
+  ): Promise<ApplyResult<T & KubernetesObject>>;
   /** Sent once: a repeated POST could create two. `already-exists` when there is one. */
   create<T extends KubernetesObject>(
     object: T,
     options?: WriteOptions,
-  ): Promise<T>;
+  ): Promise<T & KubernetesObject>;
   /** JSON merge patch: null removes a field, lists are replaced whole. */
   mergePatch<T extends KubernetesObject = KubernetesObject>(
     reference: ObjectReference,

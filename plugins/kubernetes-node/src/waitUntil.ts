@@ -3,6 +3,7 @@ import type {
   KubernetesClient,
   KubernetesObject,
   ObjectQuery,
+  ObjectWatch,
   WaitOptions,
 } from './types';
 
@@ -21,17 +22,18 @@ export async function waitUntil<R, T extends KubernetesObject>(
   let stop: () => Promise<void> = async () => {};
   try {
     return await new Promise<R>((resolve, reject) => {
+      let watch: ObjectWatch<T> | undefined;
       const look = () => {
         lastError = undefined;
         try {
-          const result = check(watch.items());
+          const result = check(watch!.items());
           if (result !== undefined) resolve(result);
         } catch (error) {
           reject(error);
         }
       };
       let synced = false;
-      const watch = client.watch<T>(query, {
+      watch = client.watch<T>(query, {
         resyncMs: intervalMs,
         onSync: () => {
           synced = true;
@@ -43,7 +45,7 @@ export async function waitUntil<R, T extends KubernetesObject>(
           lastError = error;
         },
       });
-      stop = () => watch.stop();
+      stop = () => watch!.stop();
       signal?.addEventListener('abort', () => reject(signal.reason), {
         once: true,
         signal: end.signal,

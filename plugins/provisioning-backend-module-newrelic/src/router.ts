@@ -115,8 +115,8 @@ export function createRouter(deps: {
     effects.sort((a, b) => EXPORTED.indexOf(a.type) - EXPORTED.indexOf(b.type));
     const { name } = parseEntityRef(subject);
     res
-      .type('text/plain')
       .attachment(`${name.replace(/[^A-Za-z0-9._-]/g, '_')}.tf`)
+      .type('text/plain')
       .send(toTerraform(effects, { intents, accountId: deps.accountId }));
   });
 

@@ -19,6 +19,7 @@ import type {
   EffectEvent,
   EffectRequest,
   GitToken,
+  Environment,
   NameAvailability,
   NewRelicPlan,
   NewRelicPlanRequest,
@@ -246,6 +247,14 @@ export class ProvisioningClient implements ProvisioningService {
 
   planNewRelic(request: NewRelicPlanRequest, options: Options) {
     return this.#call<NewRelicPlan>('POST', '/newrelic/plan', options, request);
+  }
+
+  getEnvironment(name: string, options: Options) {
+    return this.#call<Environment>(
+      'GET',
+      `/environments/${encodeURIComponent(name)}`,
+      options,
+    );
   }
 
   async #call<T>(

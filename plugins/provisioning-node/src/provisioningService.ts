@@ -6,6 +6,7 @@ import type {
   EffectRequest,
   EffectState,
   GitToken,
+  Environment,
   NameAvailability,
   NewRelicPlan,
   NewRelicPlanRequest,
@@ -150,4 +151,9 @@ export interface ProvisioningService {
     request: NewRelicPlanRequest,
     options: { credentials: BackstageCredentials },
   ): Promise<NewRelicPlan>;
+  /** One of the configuration or one on demand. `NotFoundError` when there is none. */
+  getEnvironment(
+    name: string,
+    options: { credentials: BackstageCredentials },
+  ): Promise<Environment>;
 }

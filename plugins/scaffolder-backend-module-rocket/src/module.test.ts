@@ -55,6 +55,11 @@ describe('the scaffolder with Rocket', () => {
         outputs: ['url', 'docsUrl', 'commit'],
       },
       {
+        id: 'rocket:environment:create',
+        required: ['entityRef', 'branch'],
+        outputs: ['name', 'url', 'expiresAt', 'operation'],
+      },
+      {
         id: 'rocket:newrelic:provision',
         required: ['name', 'entityRef', 'owner'],
         outputs: ['skipped', 'policyUrl', 'dashboardUrl'],

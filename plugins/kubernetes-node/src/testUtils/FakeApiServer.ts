@@ -8,13 +8,10 @@ import type { AddressInfo } from 'node:net';
 import type { TestCluster } from './clusters';
 import type { Json } from './fakeFields';
 import type { FakeKind } from './fakeKinds';
-import {
-  FakeStore,
-  prefixOf,
-  Refusal,
-  type Change,
-  type Target,
-} from './fakeStore';
+import { matcher, tell, type OpenWatch } from './fakeWatches';
+import { type FaultRule } from './faults';
+import { Refusal } from './Refusal';
+import { FakeStore, prefixOf, type Change, type Target } from './fakeStore';
 
 /** One request that came in, and what it was about. */
 export interface SeenRequest {
@@ -23,85 +20,6 @@ export interface SeenRequest {
   query: Record<string, string>;
   headers: IncomingMessage['headers'];
   body: Json;
-}
-
-/**
- * What happens to a request instead of its answer. `cut`: the connection breaks;
- * `hang`: no answer, ever; `cutAfter`: it is done, then the connection breaks.
- */
-export type Fault =
-  | 'cut'
-  | 'hang'
-  | 'cutAfter'
-  | { delayMs: number }
-  | { status: number; headers?: Record<string, string>; body?: Json };
-
-export interface FaultRule {
-  method?: string;
-  path?: RegExp;
-  /** Default: 1. */
-  times?: number;
-  fault: Fault;
-}
-
-const failure = (
-  code: number,
-  reason: string | undefined,
-  message: string,
-  details?: Json,
-) => ({
-  status: code,
-  body: new Refusal(code, reason, message, details).status,
-});
-
-/** Answers as real API servers give them. */
-export const faults = {
-  throttled: (seconds: number) => ({
-    ...failure(
-      429,
-      'TooManyRequests',
-      'too many requests, please try again later',
-    ),
-    headers: { 'retry-after': String(seconds) },
-  }),
-  broken: () =>
-    failure(
-      500,
-      'InternalError',
-      'Internal error occurred: etcdserver: leader changed',
-    ),
-  forbidden: (what: string) =>
-    failure(403, 'Forbidden', `User "rocket" cannot ${what}`),
-  modified: (name: string) =>
-    failure(
-      409,
-      'Conflict',
-      `Operation cannot be fulfilled on "${name}": the object has been modified; please apply your changes to the latest version and try again`,
-    ),
-  quota: (name: string, requested: string, used: string, limited: string) =>
-    failure(
-      403,
-      'Forbidden',
-      `"x" is forbidden: exceeded quota: ${name}, requested: ${requested}, used: ${used}, limited: ${limited}`,
-    ),
-  webhook: (name: string, why: string) =>
-    failure(
-      400,
-      'BadRequest',
-      `admission webhook "${name}" denied the request: ${why}`,
-    ),
-  webhookDown: (name: string) =>
-    failure(
-      500,
-      'InternalError',
-      `Internal error occurred: failed calling webhook "${name}": connection refused`,
-    ),
-};
-
-interface OpenWatch {
-  response: ServerResponse;
-  prefix: string;
-  matches(object: Json): boolean;
 }
 
 const VERBS: Record<string, string> = {
@@ -491,45 +409,4 @@ export class FakeApiServer {
   #publish(change: Change) {
     for (const watch of this.#watches) tell(watch, change);
   }
-}
-
-function tell({ response, prefix, matches }: OpenWatch, change: Change): void {
-  if (change.prefix !== prefix) return;
-  const was = change.before !== undefined && matches(change.before);
-  const is = change.after !== undefined && matches(change.after);
-  if (!was && !is) return;
-  let type = was ? 'MODIFIED' : 'ADDED';
-  if (!is) type = 'DELETED';
-  const object = structuredClone(is ? change.after : change.before);
-  object.metadata.resourceVersion = String(change.version);
-  response.write(`${JSON.stringify({ type, object })}\n`);
-}
-
-/** Selectors of the forms `a=b`, `a!=b`, `a` and `!a`. */
-function matcher(query: Record<string, string>): (object: Json) => boolean {
-  const terms = (text?: string) =>
-    (text ?? '')
-      .split(',')
-      .filter(Boolean)
-      .map(term => {
-        const [, key, not, value] = term.match(/^([^=!]+)(!?)=+(.*)$/) ?? [];
-        return { term, key, not: Boolean(not), value };
-      });
-  const labels = terms(query.labelSelector);
-  const fields = terms(query.fieldSelector);
-  return object => {
-    const has = object.metadata.labels ?? {};
-    return (
-      labels.every(({ term, key, not, value }) => {
-        if (key) return (has[key] === value) !== not;
-        return term.startsWith('!') ? !(term.slice(1) in has) : term in has;
-      }) &&
-      fields.every(({ key, not, value }) => {
-        const found = key
-          .split('.')
-          .reduce((node, part) => node?.[part], object);
-        return (found === value) !== not;
-      })
-    );
-  };
 }

@@ -60,8 +60,8 @@ export function leavesOf(object: Json): Leaves {
       for (const item of value)
         walk(item, [...path, `k:${JSON.stringify({ name: item.name })}`]);
     else if (isMap(value) && Object.keys(value).length)
-      for (const [name, child] of Object.entries(value))
-        walk(child, [...path, `f:${name}`]);
+      for (const [name, inner] of Object.entries(value))
+        walk(inner, [...path, `f:${name}`]);
     else if (path.length) leaves.set(key, { path, value });
   };
   walk(object, []);

@@ -5,17 +5,8 @@ export {
   realCluster,
   type TestCluster,
 } from './clusters';
-export {
-  clientContract,
-  type Ability,
-  type ContractSubject,
-} from './clientContract';
+export { clientContract, type Ability, type ContractSubject } from './contract';
 export { cuttableProxy } from './cuttableProxy';
-export {
-  FakeApiServer,
-  faults,
-  type Fault,
-  type FaultRule,
-  type SeenRequest,
-} from './FakeApiServer';
+export { FakeApiServer, type SeenRequest } from './FakeApiServer';
+export { faults, type Fault, type FaultRule } from './faults';
 export { KubeletSimulator, type PodBehaviour } from './KubeletSimulator';

@@ -25,7 +25,7 @@ import {
   type Release,
 } from './release';
 import type { KubernetesSettings } from './settings';
-import { explainTerminating } from './teardown';
+import { awaitSecrets, untilNotGoing } from './waits';
 
 /** What a gate says of one more deployment of a component. */
 export interface GateAnswer {
@@ -72,6 +72,10 @@ export class BlueGreen {
     this.#client = deps.client;
     this.#settings = deps.settings;
     this.#now = deps.now ?? Date.now;
+  }
+
+  #bounds(deadlineMs: number) {
+    return { deadlineMs, pollMs: this.#settings.pollMs, now: this.#now };
   }
 
   /** Which versions there are, and which of them gets the requests. */
@@ -166,13 +170,14 @@ export class BlueGreen {
       );
       for (const object of early) await apply(object);
       await enter('database', 'Waits for the credentials of the database');
-      await this.#awaitSecrets(
+      await awaitSecrets(
+        this.#client,
         others.filter(
           ({ kind, metadata }) =>
             kind === 'ExternalSecret' &&
             neededSecrets(others).includes(metadata.name),
         ),
-        signal,
+        { ...this.#bounds(this.#settings.secretTimeoutMs), signal },
       );
 
       await enter('migrate');
@@ -238,7 +243,10 @@ export class BlueGreen {
       kind: 'Namespace',
       name: place.namespace,
     };
-    const found = await this.#untilNotGoing(reference, release, signal);
+    const found = await untilNotGoing(this.#client, release, {
+      ...this.#bounds(this.#settings.secretTimeoutMs),
+      signal,
+    });
     if (!wanted) {
       if (!found)
         throw new InputError(
@@ -249,29 +257,6 @@ export class BlueGreen {
     await applier.dryRun([wanted]);
     const { before } = await applier.apply(wanted);
     return found ? undefined : before;
-  }
-
-  /** A namespace of the service that is on its way out is waited for, in bounds. */
-  async #untilNotGoing(
-    reference: ObjectReference,
-    release: Release,
-    signal: AbortSignal,
-  ): Promise<KubernetesObject | undefined> {
-    const end = this.#now() + this.#settings.secretTimeoutMs;
-    for (;;) {
-      const found = await this.#client.get(reference, { signal });
-      if (!found?.metadata.deletionTimestamp) return found;
-      if (!isOurs(found, release.service) || this.#now() >= end)
-        throw new InputError(
-          `${await explainTerminating(
-            this.#client,
-            found,
-            signal,
-          )}. Wait until it is gone, or name another one`,
-        );
-      await pause(this.#settings.pollMs, signal);
-      signal.throwIfAborted();
-    }
   }
 
   /** As many instances as the version that runs has, since it is to take over at once. */
@@ -291,36 +276,6 @@ export class BlueGreen {
       { spec: { replicas: wanted } },
       { subresource: 'scale' },
     );
-  }
-
-  /** Secrets themselves are not read: their operator says whether it made them. */
-  async #awaitSecrets(
-    secrets: Manifest[],
-    signal?: AbortSignal,
-  ): Promise<void> {
-    const end = this.#now() + this.#settings.secretTimeoutMs;
-    for (const secret of secrets) {
-      for (;;) {
-        signal?.throwIfAborted();
-        const found = (await this.#client.get(referenceOf(secret), {
-          signal,
-        })) as any;
-        const condition = found?.status?.conditions?.find(
-          ({ type }: { type: string }) => type === 'Ready',
-        );
-        if (condition?.status === 'True') break;
-        if (this.#now() >= end)
-          throw new NotReadyError(
-            `there is no Secret for ${describe(secret)}: ${
-              condition?.message
-                ? String(condition.message).slice(0, 300)
-                : 'nobody treated it; does the External Secrets Operator run, and has the namespace its SecretStore?'
-            }`,
-            [],
-          );
-        await pause(this.#settings.pollMs, signal);
-      }
-    }
   }
 
   /** @throws when the gate says block; while it does not answer the deployment goes on, and says so. */
@@ -418,67 +373,5 @@ export class BlueGreen {
     return coloured(release, colour).filter(({ kind }) =>
       ['Deployment', 'HorizontalPodAutoscaler'].includes(kind),
     );
-  }
-
-  /** Takes away versions whose time without requests is over. @returns what was removed */
-  async sweep(signal?: AbortSignal): Promise<string[]> {
-    const removed: string[] = [];
-    const all = await this.#client.listAll<DeploymentState>(
-      {
-        apiVersion: 'apps/v1',
-        kind: 'Deployment',
-        labelSelector: { [MARKS.managedBy]: 'rocket' },
-      },
-      { signal },
-    );
-    for (const deployment of all) {
-      const {
-        namespace,
-        name,
-        labels = {},
-        annotations,
-        uid,
-      } = deployment.metadata;
-      const at = Date.parse(annotations?.[MARKS.retireAt] ?? '');
-      if (!(at <= this.#now())) continue;
-      const services = await this.#client.listAll(
-        {
-          apiVersion: 'v1',
-          kind: 'Service',
-          namespace,
-          labelSelector: { [MARKS.service]: labels[MARKS.service] ?? '' },
-        },
-        { signal },
-      );
-      // It has the requests again.
-      if (
-        services.some(
-          ({ spec }) =>
-            (spec as any)?.selector?.[MARKS.colour] === labels[MARKS.colour],
-        )
-      )
-        continue;
-      const applier = new Applier(
-        this.#client,
-        labels[MARKS.service] ?? '',
-        signal,
-      );
-      for (const kind of ['HorizontalPodAutoscaler', 'Deployment'] as const) {
-        const reference = {
-          apiVersion: kind === 'Deployment' ? 'apps/v1' : 'autoscaling/v2',
-          kind,
-          namespace,
-          name: name!,
-        };
-        await applier.remove(
-          reference,
-          kind === 'Deployment' ? uid : undefined,
-        );
-      }
-      removed.push(
-        `${namespace}/${describe({ ...deployment, kind: 'Deployment' })}`,
-      );
-    }
-    return removed;
   }
 }

@@ -24,7 +24,14 @@ import type {
 import { readManifestFiles } from '../manifests';
 import { Applier, referenceOf } from './Applier';
 import { BlueGreen, type GateAnswer } from './BlueGreen';
+import {
+  activeDeployment,
+  renewCredentials,
+  scaleService,
+  setReplicas,
+} from './dayTwo';
 import { observeObjects } from './drift';
+import { removeOldVersions } from './oldVersions';
 import { isOurs, MARKS, serviceLabels } from './marks';
 import {
   pause,
@@ -121,13 +128,13 @@ export class KubernetesRuntime implements Runtime {
   ): Promise<RuntimeEndpoint> {
     const place = placeOf(target.name, target.environment);
     const client = this.#kubernetes.getClient(place.cluster);
-    const active = await this.#active(client, target.name, place, signal);
+    const active = await activeDeployment(client, target.name, place, signal);
     const sameCommit =
       active?.metadata.annotations?.[MARKS.commit] === target.commit;
     if (active && sameCommit) {
       const before = active.metadata.annotations?.[MARKS.replicas];
       if (before) {
-        await this.#setReplicas(client, active, Number(before));
+        await setReplicas(client, active, Number(before));
         await client.mergePatch(referenceOf(active), {
           metadata: { annotations: { [MARKS.replicas]: null } },
         });
@@ -150,7 +157,7 @@ export class KubernetesRuntime implements Runtime {
           metadata: { annotations: { [MARKS.replicas]: String(replicas) } },
         });
         // At none the autoscaler leaves it alone.
-        await this.#setReplicas(client, deployment, 0);
+        await setReplicas(client, deployment, 0);
       }
     this.#states.delete(name);
   }
@@ -184,41 +191,7 @@ export class KubernetesRuntime implements Runtime {
   ): Promise<void> {
     const place = placeOf(target.name, target.environment);
     const client = this.#kubernetes.getClient(place.cluster);
-    const active = await this.#active(client, target.name, place, signal);
-    if (!active)
-      throw new NotFoundError(
-        `${target.name} does not run in ${place.environment}`,
-      );
-    const scaler = (
-      await client.listAll(
-        {
-          apiVersion: 'autoscaling/v2',
-          kind: 'HorizontalPodAutoscaler',
-          namespace: place.namespace,
-          labelSelector: serviceLabels(target.name),
-        },
-        { signal },
-      )
-    ).find(
-      ({ spec }) => (spec as any).scaleTargetRef?.name === active.metadata.name,
-    );
-    const most = (scaler?.spec as any)?.maxReplicas ?? 50;
-    if (!Number.isInteger(replicas) || replicas < 1 || replicas > most)
-      throw new InputError(
-        `replicas: must be a whole number from 1 to ${most}, the most that the manifests of ${place.environment} allow`,
-      );
-    if (scaler)
-      await client.mergePatch(
-        {
-          apiVersion: 'autoscaling/v2',
-          kind: 'HorizontalPodAutoscaler',
-          namespace: place.namespace,
-          name: scaler.metadata.name!,
-        },
-        { spec: { minReplicas: replicas } },
-        { signal },
-      );
-    await this.#setReplicas(client, active, replicas, signal);
+    await scaleService(client, target.name, place, replicas, signal);
   }
 
   /**
@@ -232,71 +205,7 @@ export class KubernetesRuntime implements Runtime {
   ): Promise<void> {
     const place = placeOf(target.name, target.environment);
     const client = this.#kubernetes.getClient(place.cluster);
-    const active = await this.#active(client, target.name, place, signal);
-    if (!active)
-      throw new NotFoundError(
-        `${target.name} does not run in ${place.environment}`,
-      );
-    const at = new Date().toISOString();
-    if (place.externalSecrets)
-      await this.#refreshSecrets(client, target.name, place, at, signal);
-    await client.mergePatch(
-      referenceOf(active),
-      {
-        spec: {
-          template: { metadata: { annotations: { [MARKS.rotatedAt]: at } } },
-        },
-      },
-      { signal },
-    );
-  }
-
-  async #refreshSecrets(
-    client: KubernetesClient,
-    service: string,
-    place: Place,
-    at: string,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const query = {
-      apiVersion: 'external-secrets.io/v1',
-      kind: 'ExternalSecret',
-      namespace: place.namespace,
-      labelSelector: serviceLabels(service),
-    };
-    const refreshed = (secret: KubernetesObject) =>
-      Date.parse((secret.status as any)?.refreshTime ?? '');
-    const before = new Map<string, number>();
-    for (const secret of await client.listAll(query, { signal })) {
-      before.set(secret.metadata.name!, refreshed(secret) || 0);
-      await client.mergePatch(
-        {
-          apiVersion: query.apiVersion,
-          kind: query.kind,
-          namespace: place.namespace,
-          name: secret.metadata.name!,
-        },
-        { metadata: { annotations: { 'force-sync': at } } },
-        { signal },
-      );
-    }
-    const end = Date.now() + this.#settings.secretTimeoutMs;
-    for (;;) {
-      const secrets = await client.listAll(query, { signal });
-      const old = secrets.filter(
-        secret =>
-          !(refreshed(secret) > (before.get(secret.metadata.name!) ?? 0)),
-      );
-      if (!old.length) return;
-      if (Date.now() >= end)
-        throw new Error(
-          `The External Secrets Operator did not renew ${old
-            .map(({ metadata }) => metadata.name)
-            .join(', ')}; the instances were not started anew`,
-        );
-      await pause(this.#settings.pollMs, signal);
-      signal.throwIfAborted();
-    }
+    await renewCredentials(client, target.name, place, this.#settings, signal);
   }
 
   async observe(
@@ -358,10 +267,11 @@ export class KubernetesRuntime implements Runtime {
   async sweep(signal?: AbortSignal): Promise<void> {
     for (const { name } of this.#kubernetes.listClusters())
       try {
-        const removed = await new BlueGreen({
-          client: this.#kubernetes.getClient(name),
-          settings: this.#settings,
-        }).sweep(signal);
+        const removed = await removeOldVersions(
+          this.#kubernetes.getClient(name),
+          Date.now(),
+          signal,
+        );
         if (removed.length)
           this.#logger.info(
             `old versions removed from ${name}: ${removed.join(', ')}`,
@@ -453,31 +363,6 @@ export class KubernetesRuntime implements Runtime {
     }
   }
 
-  /** The Deployment that the service's Service chooses. */
-  async #active(
-    client: KubernetesClient,
-    service: string,
-    place: Place,
-    signal?: AbortSignal,
-  ): Promise<DeploymentState | undefined> {
-    const query = (apiVersion: string, kind: string) =>
-      client.listAll<DeploymentState>(
-        {
-          apiVersion,
-          kind,
-          namespace: place.namespace,
-          labelSelector: serviceLabels(service),
-        },
-        { signal },
-      );
-    const colours = (await query('v1', 'Service')).map(
-      ({ spec }) => (spec as any).selector?.[MARKS.colour],
-    );
-    return (await query('apps/v1', 'Deployment')).find(({ metadata }) =>
-      colours.includes(metadata.labels?.[MARKS.colour]),
-    );
-  }
-
   async #find(service: string): Promise<Found[]> {
     const found: Found[] = [];
     for (const { name } of this.#kubernetes.listClusters()) {
@@ -517,19 +402,6 @@ export class KubernetesRuntime implements Runtime {
     return readinessOf(
       deployment,
       await this.#pods(client, deployment, signal),
-    );
-  }
-
-  async #setReplicas(
-    client: KubernetesClient,
-    deployment: DeploymentState,
-    replicas: number,
-    signal?: AbortSignal,
-  ): Promise<void> {
-    await client.mergePatch(
-      referenceOf(deployment),
-      { spec: { replicas } },
-      { subresource: 'scale', signal },
     );
   }
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { BackendFeature } from '@backstage/backend-plugin-api';
 import { mockServices, startTestBackend } from '@backstage/backend-test-utils';
 import { catalogServiceMock } from '@backstage/plugin-catalog-node/testUtils';
 import { AuthorizeResult } from '@backstage/plugin-permission-common';
@@ -63,6 +64,10 @@ export async function startBackend(options: {
   entities?: Parameters<typeof catalogServiceMock>[0];
   /** What the permission policy answers to everything. Default: allow. */
   decision?: AuthorizeResult.ALLOW | AuthorizeResult.DENY;
+  /** Names of permissions that are denied whatever `decision` says. */
+  denied?: string[];
+  /** Further modules and services. */
+  features?: BackendFeature[];
 }) {
   const backend = await startTestBackend({
     features: [
@@ -81,9 +86,15 @@ export async function startBackend(options: {
         }),
       }).factory,
       catalogServiceMock.factory(options.entities),
-      mockServices.permissions.factory({
-        result: options.decision ?? AuthorizeResult.ALLOW,
-      }),
+      mockServices.permissions.mock({
+        authorize: async requests =>
+          requests.map(({ permission }) => ({
+            result: options.denied?.includes(permission.name)
+              ? AuthorizeResult.DENY
+              : options.decision ?? AuthorizeResult.ALLOW,
+          })),
+      }).factory,
+      ...(options.features ?? []),
     ],
   });
   const { port } = backend.server.address() as AddressInfo;

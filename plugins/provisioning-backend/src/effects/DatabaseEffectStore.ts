@@ -221,15 +221,6 @@ export class DatabaseEffectStore implements EffectStore {
     return rows.map(toRecord);
   }
 
-  async listRetentionOver(limit: number) {
-    const rows = await this.#db<EffectRow>('effects')
-      .where({ state: 'retained' })
-      .where('retained_until', '<=', this.#now().toISOString())
-      .orderBy('retained_until')
-      .limit(limit);
-    return rows.map(toRecord);
-  }
-
   async hasBeen(id: string, state: EffectState) {
     const row = await this.#db<EventRow>('effect_events')
       .where({ effect_id: id, to_state: state })

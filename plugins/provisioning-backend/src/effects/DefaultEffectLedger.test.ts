@@ -278,7 +278,7 @@ describe('the effect ledger', () => {
   });
 
   it('lists what a person must do, and keeps data until its time is over', async () => {
-    const { ledger, handler, clock, upkeep } = await setup();
+    const { ledger, handler, clock } = await setup();
     const { id } = await ledger.perform(request(), actor);
     handler.removal = { outcome: 'manual', instruction: 'Ask Ada' };
     await ledger.remove(id, 'undo', actor);
@@ -295,7 +295,6 @@ describe('the effect ledger', () => {
       instruction: undefined,
     });
     handler.removal = undefined;
-    await upkeep.endRetentions();
     expect((await ledger.remove(id, 'retire', actor)).effect.state).toBe(
       'retained',
     );
@@ -303,7 +302,7 @@ describe('the effect ledger', () => {
       /is kept until .* choose another name/,
     );
     clock.now = until;
-    await upkeep.endRetentions();
+    await ledger.remove(id, 'retire', actor);
     expect(await ledger.get(id)).toMatchObject({
       state: 'undone',
       retainedUntil: undefined,

@@ -91,8 +91,6 @@ export interface EffectStore {
   listUnattended(limit: number): Promise<EffectRecord[]>;
   /** Live ones that were looked at before `before` (ISO 8601) or never, the longest ago first. */
   listUnobserved(before: string, limit: number): Promise<EffectRecord[]>;
-  /** Retained ones whose time is over. */
-  listRetentionOver(limit: number): Promise<EffectRecord[]>;
   /** Whether it ever reached the state. */
   hasBeen(id: string, state: EffectState): Promise<boolean>;
   /** In the order in which they happened. */

@@ -10,7 +10,7 @@ import type { EffectStore } from './EffectStore';
 const ROUND = 200;
 const AT_ONCE = 4;
 
-/** What the ledger does without being asked: goes on with interrupted work, looks for drift, ends retentions. */
+/** What the ledger does without being asked: goes on with interrupted work and looks for drift. */
 export class EffectUpkeep {
   readonly #ledger: DefaultEffectLedger;
   readonly #store: EffectStore;
@@ -50,16 +50,6 @@ export class EffectUpkeep {
     );
   }
 
-  /** Takes away what was kept for a time that is over. */
-  async endRetentions(signal?: AbortSignal): Promise<void> {
-    for (const { id, actor } of await this.#store.listRetentionOver(ROUND)) {
-      if (signal?.aborted) return;
-      await this.#ledger
-        .remove(id, 'retire', { name: actor }, { signal })
-        .catch(error => this.#logger.warn(`effect ${id}: ${error}`));
-    }
-  }
-
   async schedule(scheduler: SchedulerService): Promise<void> {
     // Leases keep replicas apart.
     await scheduler.scheduleTask({
@@ -77,10 +67,7 @@ export class EffectUpkeep {
       frequency: { milliseconds: Math.max(10_000, this.#intervalMs / 2) },
       initialDelay: { seconds: 30 },
       timeout: { minutes: 10 },
-      fn: async signal => {
-        await this.reconcile(signal);
-        await this.endRetentions(signal);
-      },
+      fn: signal => this.reconcile(signal),
     });
   }
 }

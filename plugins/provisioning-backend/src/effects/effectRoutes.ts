@@ -116,11 +116,12 @@ export function addEffectRoutes(
       { type: request.type, reference: request.reference, run: request.run },
       async () => {
         await access.requireOwner(credentials, request.owner);
-        const { environment } = request;
-        if (environment && deps.wantsApproval?.(environment)) {
-          throw new NotAllowedError(
-            `What changes in ${environment} waits for an approver; ask for an operation`,
-          );
+        for (const name of [request.environment, request.intent.environment]) {
+          if (typeof name === 'string' && deps.wantsApproval?.(name)) {
+            throw new NotAllowedError(
+              `What changes in ${name} waits for an approver; ask for an operation`,
+            );
+          }
         }
         await refuseForeignSubject(request, actor);
         return deferred

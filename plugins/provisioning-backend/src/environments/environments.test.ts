@@ -244,7 +244,7 @@ describe.each(databases.eachSupportedId())('environments on %s', id => {
       /group:default\/ledger has 2 of 2 environments; the oldest is first \(ready\), unchanged for 1 days: delete it\?/,
     );
     expect(h.ledger.performed).toHaveLength(before);
-    expect((await h.store.list()).map(record => record.name)).toEqual([
+    expect((await h.store.list()).map((record: { name: string }) => record.name)).toEqual([
       'first',
       'second',
     ]);

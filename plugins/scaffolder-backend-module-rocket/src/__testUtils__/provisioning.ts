@@ -17,6 +17,10 @@ export function mockProvisioning(): jest.Mocked<ProvisioningService> {
     preflight: unexpected('preflight'),
     requestEffect: unexpected('requestEffect'),
     waitForEffect: unexpected('waitForEffect'),
+    plan: unexpected('plan'),
+    requestOperation: unexpected('requestOperation'),
+    getOperation: unexpected('getOperation'),
+    getEnvironment: unexpected('getEnvironment'),
   } as unknown as jest.Mocked<ProvisioningService>;
 }
 

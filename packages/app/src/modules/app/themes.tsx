@@ -1,3 +1,4 @@
+import type { ReactNode } from 'react';
 import { ThemeBlueprint } from '@backstage/plugin-app-react';
 import {
   UnifiedThemeProvider,
@@ -86,8 +87,14 @@ function rocketTheme(mode: 'light' | 'dark') {
   });
 }
 
-const light = rocketTheme('light');
-const dark = rocketTheme('dark');
+/** The theme of one of the two, made when somebody sees it: that takes its time, and hardly anybody sees both. */
+function provider(mode: 'light' | 'dark') {
+  let theme: ReturnType<typeof rocketTheme> | undefined;
+  return ({ children }: { children: ReactNode }) => {
+    theme ??= rocketTheme(mode);
+    return <UnifiedThemeProvider theme={theme} children={children} />;
+  };
+}
 
 /** Replaces the stock light theme. */
 export const lightTheme = ThemeBlueprint.make({
@@ -98,9 +105,7 @@ export const lightTheme = ThemeBlueprint.make({
       title: 'Light',
       variant: 'light',
       icon: <RiSunLine />,
-      Provider: ({ children }) => (
-        <UnifiedThemeProvider theme={light} children={children} />
-      ),
+      Provider: provider('light'),
     },
   },
 });
@@ -114,9 +119,7 @@ export const darkTheme = ThemeBlueprint.make({
       title: 'Dark',
       variant: 'dark',
       icon: <RiMoonLine />,
-      Provider: ({ children }) => (
-        <UnifiedThemeProvider theme={dark} children={children} />
-      ),
+      Provider: provider('dark'),
     },
   },
 });

@@ -1,0 +1,2 @@
+export { RunKeeper } from './runs/RunKeeper';
+export { DatabaseRunStore } from './runs/DatabaseRunStore';
