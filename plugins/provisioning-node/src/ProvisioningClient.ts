@@ -19,6 +19,7 @@ import type {
   EffectEvent,
   EffectRequest,
   GitToken,
+  IsolationReport,
   Environment,
   NameAvailability,
   NewRelicPlan,
@@ -255,6 +256,15 @@ export class ProvisioningClient implements ProvisioningService {
       `/environments/${encodeURIComponent(name)}`,
       options,
     );
+  }
+
+  async checkDatabaseIsolation(options: Options) {
+    const { items } = await this.#call<{ items: IsolationReport[] }>(
+      'POST',
+      '/databases/check',
+      options,
+    );
+    return items;
   }
 
   async #call<T>(

@@ -6,6 +6,7 @@ import type {
   EffectRequest,
   EffectState,
   GitToken,
+  IsolationReport,
   Environment,
   NameAvailability,
   NewRelicPlan,
@@ -156,4 +157,8 @@ export interface ProvisioningService {
     name: string,
     options: { credentials: BackstageCredentials },
   ): Promise<Environment>;
+  /** Looks on every database server whether a service can read another one's data; changes nothing. */
+  checkDatabaseIsolation(options: {
+    credentials: BackstageCredentials;
+  }): Promise<IsolationReport[]>;
 }

@@ -60,6 +60,21 @@ describe('the scaffolder with Rocket', () => {
         outputs: ['name', 'url', 'expiresAt', 'operation'],
       },
       {
+        id: 'rocket:kubernetes:apply',
+        required: [
+          'name',
+          'entityRef',
+          'owner',
+          'environment',
+          'tier',
+          'cluster',
+          'namespace',
+          'commit',
+          'image',
+        ],
+        outputs: ['url'],
+      },
+      {
         id: 'rocket:newrelic:provision',
         required: ['name', 'entityRef', 'owner'],
         outputs: ['skipped', 'policyUrl', 'dashboardUrl'],

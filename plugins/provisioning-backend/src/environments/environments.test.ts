@@ -5,6 +5,7 @@ import {
   type TestDatabaseId,
 } from '@backstage/backend-test-utils';
 import type { Knex } from 'knex';
+import { databaseReference } from '../effects/handlers/PostgresDatabaseHandler';
 import { FakeLedger } from '../__testUtils__/fakeLedger';
 import {
   createHarness,
@@ -188,7 +189,7 @@ describe.each(databases.eachSupportedId())('environments on %s', id => {
     expect(await stateOf(h)).toBe('requested');
     await h.engine.idle();
     expect(h.ledger.performed).toEqual([
-      'postgres.database local/svc_pay_api_pr_31_limits',
+      `postgres.database ${databaseReference(SERVICE)}`,
       `local.service ${SERVICE}`,
     ]);
     expect((await h.environments.list())[1]).toMatchObject({
@@ -215,7 +216,7 @@ describe.each(databases.eachSupportedId())('environments on %s', id => {
     expect(live(h)).toEqual([]);
     expect(h.ledger.removals).toEqual([
       `undo local.service ${SERVICE}`,
-      'undo postgres.database local/svc_pay_api_pr_31_limits',
+      `undo postgres.database ${databaseReference(SERVICE)}`,
     ]);
     expect(await stateOf(h)).toBe('deleted');
     expect(await h.environments.find(NAME)).toBeUndefined();
@@ -244,10 +245,9 @@ describe.each(databases.eachSupportedId())('environments on %s', id => {
       /group:default\/ledger has 2 of 2 environments; the oldest is first \(ready\), unchanged for 1 days: delete it\?/,
     );
     expect(h.ledger.performed).toHaveLength(before);
-    expect((await h.store.list()).map((record: { name: string }) => record.name)).toEqual([
-      'first',
-      'second',
-    ]);
+    expect(
+      (await h.store.list()).map((record: { name: string }) => record.name),
+    ).toEqual(['first', 'second']);
     const without = start(await open(), { manifest: '' });
     await expect(without.create('broken')).rejects.toThrow(/rocket\.yaml/);
   });
