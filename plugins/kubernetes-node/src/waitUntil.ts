@@ -19,21 +19,20 @@ export async function waitUntil<R, T extends KubernetesObject>(
   signal?.throwIfAborted();
   const end = new AbortController();
   let lastError: Error | undefined;
-  let stop: () => Promise<void> = async () => {};
+  let watched!: ObjectWatch<T>;
   try {
     return await new Promise<R>((resolve, reject) => {
-      let watch: ObjectWatch<T> | undefined;
       const look = () => {
         lastError = undefined;
         try {
-          const result = check(watch!.items());
+          const result = check(watched.items());
           if (result !== undefined) resolve(result);
         } catch (error) {
           reject(error);
         }
       };
       let synced = false;
-      watch = client.watch<T>(query, {
+      watched = client.watch<T>(query, {
         resyncMs: intervalMs,
         onSync: () => {
           synced = true;
@@ -45,7 +44,7 @@ export async function waitUntil<R, T extends KubernetesObject>(
           lastError = error;
         },
       });
-      stop = () => watch!.stop();
+
       signal?.addEventListener('abort', () => reject(signal.reason), {
         once: true,
         signal: end.signal,
@@ -68,6 +67,6 @@ export async function waitUntil<R, T extends KubernetesObject>(
     });
   } finally {
     end.abort();
-    await stop();
+    await watched.stop();
   }
 }
