@@ -191,7 +191,7 @@ export const provisioningPlugin = createBackendPlugin({
           rules: environments.rules,
           handlers: [
             new UndoHandler(ledger),
-            new RetireHandler(ledger),
+            new RetireHandler({ ledger, services: manager }),
             ...serviceKinds.handlers,
             ...environments.createKinds({
               ...serviceKinds.kinds,

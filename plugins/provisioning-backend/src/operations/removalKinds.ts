@@ -8,6 +8,7 @@ import type {
 } from '@rocket/plugin-provisioning-common';
 import { z } from 'zod';
 import type { EffectLedger } from '../effects/EffectLedger';
+import type { ServiceManager } from '../service/ServiceManager';
 import { parseInput } from './input';
 import type {
   OperationHandler,
@@ -19,6 +20,9 @@ import type { OperationRecord } from './OperationStore';
 
 /** With all attempts; a namespace that does not end, say, is then left to a person. */
 export const REMOVAL_TIME_MS = 10 * 60_000;
+
+/** Position of services in retirement. */
+const WORKLOAD = 30;
 
 export type Ledger = Pick<
   EffectLedger,
@@ -169,15 +173,20 @@ export class UndoHandler implements OperationHandler {
   }
 }
 
+/** What retirement asks of the services that run. */
+export type RetiredServices = Pick<ServiceManager, 'list' | 'remove'>;
+
 /** Takes a component out of use, in the order in which that is safe. */
 export class RetireHandler implements OperationHandler {
   readonly kind = 'retire';
   readonly onFailure = 'continue';
   readonly stepTimeMs = REMOVAL_TIME_MS;
   readonly #ledger: Ledger;
+  readonly #services: RetiredServices;
 
-  constructor(ledger: Ledger) {
-    this.#ledger = ledger;
+  constructor(deps: { ledger: Ledger; services: RetiredServices }) {
+    this.#ledger = deps.ledger;
+    this.#services = deps.services;
   }
 
   parseInput(input: JsonObject) {
@@ -186,29 +195,69 @@ export class RetireHandler implements OperationHandler {
 
   async plan({ subject, environment }: PlanRequest): Promise<PlanDraft> {
     const all = await this.#ledger.list({ subject, environment });
-    if (all.length === 0) {
+    const left = all.filter(({ state }) => state !== 'undone');
+    const known = new Set(left.map(({ reference }) => reference));
+    // From before the ledger: they run, and nobody wrote them down.
+    const others = (await this.#services.list()).filter(
+      service =>
+        service.entityRef === subject &&
+        (environment === undefined || service.environment === environment) &&
+        !known.has(service.name),
+    );
+    if (all.length === 0 && others.length === 0) {
       throw new NotFoundError(
-        `The ledger knows nothing that exists for ${subject}${
+        `Rocket knows nothing that exists for ${subject}${
           environment ? ` in ${environment}` : ''
         }`,
       );
     }
-    const order = (effect: Effect) => this.#ledger.retireOrder(effect.type);
-    const left = all
-      .filter(({ state }) => state !== 'undone')
-      .sort((a, b) => order(a) - order(b) || b.sequence - a.sequence);
+    const order = (type: string) => this.#ledger.retireOrder(type);
+    const steps = [
+      ...left.map(effect => ({
+        order: order(effect.type),
+        sequence: effect.sequence,
+        step: removalStep(effect, 'retire'),
+      })),
+      ...others.map(({ name }) => ({
+        order: WORKLOAD,
+        sequence: 0,
+        step: {
+          id: `service:${name}`,
+          title: `Retire service ${name}`,
+          change: 'remove' as const,
+          detail: `Ends the service ${name} and takes it from the runtime`,
+        },
+      })),
+    ]
+      .sort((a, b) => a.order - b.order || b.sequence - a.sequence)
+      .map(({ step }) => step);
+    const owners = [...all, ...others].map(({ owner }) => owner);
     return {
       ...draftOf(
         left,
-        left.map(effect => removalStep(effect, 'retire')),
-        left.length === 0 ? ['Everything of it is gone already'] : [],
+        steps,
+        steps.length === 0 ? ['Everything of it is gone already'] : [],
       ),
-      owner: all[0].owner,
-      owners: unique(all.map(({ owner }) => owner)),
+      owner: owners[0],
+      owners: unique(owners),
+      environments: unique([...left, ...others].map(one => one.environment)),
     };
   }
 
-  async run(_: OperationRecord, step: OperationStep, context: StepContext) {
-    return removeEffect(this.#ledger, step, 'retire', context);
+  async run(
+    operation: OperationRecord,
+    step: OperationStep,
+    context: StepContext,
+  ): Promise<StepResult> {
+    if (step.effectId) {
+      return removeEffect(this.#ledger, step, 'retire', context);
+    }
+    const result = await this.#services.remove(
+      step.id.replace('service:', ''),
+      operation.subject,
+    );
+    return result.outcome === 'retained'
+      ? { outcome: 'done', message: result.message }
+      : result;
   }
 }

@@ -69,7 +69,13 @@ export function createHarness(
   const handlers = new Map<OperationKind, OperationHandler>(
     [
       new UndoHandler(ledger),
-      new RetireHandler(ledger),
+      new RetireHandler({
+        ledger,
+        services: {
+          list: async () => [],
+          remove: async () => ({ outcome: 'done' }),
+        },
+      }),
       ...(options.handlers ?? []),
     ].map(handler => [handler.kind, handler]),
   );
