@@ -10,8 +10,7 @@ describe('Paced', () => {
     const paced = new Paced({
       gapMs: 250,
       maxWaitMs: 1_000,
-      maxDenseWaitMs: 5_000,
-      densePerGap: 30,
+      maxCrowdWaitMs: 5_000,
       work: () => {
         starts.push(Date.now());
         return new Promise<void>(resolve => ends.push(resolve));
@@ -50,10 +49,10 @@ describe('Paced', () => {
     expect(starts()).toEqual([0, 1_000]);
   });
 
-  it('lets a dense burst finish first, up to a point', async () => {
+  it('lets a crowd in first, up to a point', async () => {
     const { paced, starts, end } = setup();
     for (let i = 0; i < 1_100; i++) {
-      paced.ask(2);
+      paced.ask({ crowd: true });
       await end();
       await jest.advanceTimersByTimeAsync(10);
     }

@@ -1,16 +1,15 @@
 /**
  * Runs a piece of work when it is asked for: at once when it rested. During a burst of asking it waits for a pause in it, though never
- * longer than `maxWaitMs`, or `maxDenseWaitMs` while the asking is dense, so that a thousand pushes cost a few large rounds instead of hundreds of small ones, and accepting them comes
+ * longer than `maxWaitMs`, or `maxCrowdWaitMs` while a crowd asks, so that a thousand pushes cost a few large rounds instead of hundreds of small ones, and accepting them comes
  * first. Whoever asks is served by a run that starts after the asking.
  */
 export class Paced {
   readonly #work: () => Promise<void>;
   readonly #gapMs: number;
   readonly #maxWaitMs: number;
-  readonly #maxDenseWaitMs: number;
-  readonly #densePerGap: number;
+  readonly #maxCrowdWaitMs: number;
   #asked = false;
-  #askedInGap = 0;
+  #crowd = false;
   #lastAsked = 0;
   #running = false;
   #stopped = false;
@@ -22,21 +21,18 @@ export class Paced {
     /** A pause in the asking, and the least time between two runs. */
     gapMs: number;
     maxWaitMs: number;
-    maxDenseWaitMs: number;
-    /** Askings in `gapMs` from which on they are dense. */
-    densePerGap: number;
+    maxCrowdWaitMs: number;
   }) {
     this.#work = options.work;
     this.#gapMs = options.gapMs;
     this.#maxWaitMs = options.maxWaitMs;
-    this.#maxDenseWaitMs = options.maxDenseWaitMs;
-    this.#densePerGap = options.densePerGap;
+    this.#maxCrowdWaitMs = options.maxCrowdWaitMs;
   }
 
-  /** Returns at once. `times` is for those who ask together. */
-  ask(times = 1): void {
+  /** Returns at once. `crowd`: many more are about to ask. */
+  ask({ crowd = false } = {}): void {
     this.#asked = true;
-    this.#askedInGap += times;
+    this.#crowd = crowd;
     this.#lastAsked = Date.now();
     if (!this.#running && !this.#stopped) {
       this.#run();
@@ -55,18 +51,13 @@ export class Paced {
       this.#asked = false;
       await this.#work();
       const since = Date.now();
-      let maxWaitMs: number;
       do {
-        this.#askedInGap = 0;
         await this.#gap();
-        maxWaitMs =
-          this.#askedInGap < this.#densePerGap
-            ? this.#maxWaitMs
-            : this.#maxDenseWaitMs;
       } while (
         !this.#stopped &&
         Date.now() - this.#lastAsked < this.#gapMs &&
-        Date.now() - since < maxWaitMs
+        Date.now() - since <
+          (this.#crowd ? this.#maxCrowdWaitMs : this.#maxWaitMs)
       );
     }
     this.#running = false;

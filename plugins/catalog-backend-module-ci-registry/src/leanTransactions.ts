@@ -1,7 +1,7 @@
 import type { Knex } from 'knex';
 
-export type Callback = (error: Error | null, result?: unknown) => void;
-export type Statement = { text?: unknown } | string;
+type Callback = (error: Error | null, result?: unknown) => void;
+type Statement = { text?: unknown } | string;
 
 /** The part of a connection of the driver that is used here. */
 export interface Connection {

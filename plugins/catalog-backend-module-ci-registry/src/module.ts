@@ -15,7 +15,6 @@ import { flushCommits } from './flushCommits';
 import { leanTransactions } from './leanTransactions';
 import { Paced } from './Paced';
 import { prepareStatements } from './preparedStatements';
-import { StitchPacer } from './StitchPacer';
 
 const SAFETY_NET_SECONDS = 10;
 const START_RETRY_MS = 2_000;
@@ -23,14 +22,11 @@ const START_RETRY_MS = 2_000;
 const GAP_MS = 250;
 const MAX_WAIT_MS = 1_000;
 /**
- * While pushes come as fast as this, which is a whole organisation at once, they are accepted first: the catalog needs much longer for
- * them than the burst lasts.
+ * So many pushes that are being accepted at one moment are a crowd, a whole organisation at once, which is let in first: the catalog
+ * needs much longer for it than accepting it takes.
  */
-const DENSE_PER_GAP = 25;
-const MAX_DENSE_WAIT_MS = 5_000;
-/** So many entities at once take the catalog's engine more than a second. */
-const LARGE_BATCH = 100;
-const MAX_STITCH_WAIT_MS = 10_000;
+const CROWD = 8;
+const MAX_CROWD_WAIT_MS = 10_000;
 /** Longer than a claim of the process that was killed lasts. */
 const START_FOR_MS = 20_000;
 
@@ -61,21 +57,12 @@ export const catalogModuleCiRegistry = createBackendModule({
           ) ?? true;
         const grow = isPreparing ? prepareStatements(db) : () => {};
 
-        const stitching = new StitchPacer({
-          maxWaitMs: MAX_STITCH_WAIT_MS,
-          batch: LARGE_BATCH,
-        });
-        // In this order: a question that waits must not have begun its transaction.
         await leanTransactions(db);
-        stitching.watch(db);
 
         const provider = new CiRegistryEntityProvider({
           ...deps,
           flush: () => flushCommits(db),
-          handedOver: entities => {
-            grow(entities);
-            stitching.handedOver(entities);
-          },
+          handedOver: grow,
         });
         processing.addEntityProvider(provider);
 
@@ -85,8 +72,7 @@ export const catalogModuleCiRegistry = createBackendModule({
         const paced = new Paced({
           gapMs: GAP_MS,
           maxWaitMs: MAX_WAIT_MS,
-          maxDenseWaitMs: MAX_DENSE_WAIT_MS,
-          densePerGap: DENSE_PER_GAP,
+          maxCrowdWaitMs: MAX_CROWD_WAIT_MS,
           work: () =>
             provider
               .synchronize()
@@ -102,8 +88,8 @@ export const catalogModuleCiRegistry = createBackendModule({
           id: 'ci-registry-provider',
           topics: [CI_REGISTRY_CHANGED_TOPIC],
           async onEvent({ eventPayload }) {
-            const { pushes } = (eventPayload ?? {}) as { pushes?: unknown };
-            paced.ask(typeof pushes === 'number' ? pushes : 1);
+            const { waiting } = (eventPayload ?? {}) as { waiting?: unknown };
+            paced.ask({ crowd: Number(waiting) >= CROWD });
           },
         });
 

@@ -50,7 +50,9 @@ export class PushService {
   readonly #events: EventsService;
   readonly #logger: LoggerService;
   readonly #groups: GroupCommit;
-  #unannounced = 0;
+  /** Pushes that are being accepted. */
+  #waiting = 0;
+  #isAnnouncing = false;
 
   constructor(options: {
     store: EntityStore;
@@ -75,6 +77,19 @@ export class PushService {
    * an entity.
    */
   async push(
+    request: ParsedPush,
+    identity: PusherIdentity,
+    permit: PushPermit,
+  ): Promise<PushResponse> {
+    this.#waiting += 1;
+    try {
+      return await this.#push(request, identity, permit);
+    } finally {
+      this.#waiting -= 1;
+    }
+  }
+
+  async #push(
     request: ParsedPush,
     identity: PusherIdentity,
     permit: PushPermit,
@@ -226,15 +241,16 @@ export class PushService {
 
   /** One event for the pushes of a moment; they are stored, so none of them waits for it. */
   #wakeCatalog(): void {
-    this.#unannounced += 1;
-    if (this.#unannounced > 1) return;
+    if (this.#isAnnouncing) return;
+    this.#isAnnouncing = true;
+    // The first of those that were stored together: the others still wait for their answers.
+    const waiting = this.#waiting;
     setImmediate(async () => {
-      const pushes = this.#unannounced;
-      this.#unannounced = 0;
+      this.#isAnnouncing = false;
       try {
         await this.#events.publish({
           topic: CI_REGISTRY_CHANGED_TOPIC,
-          eventPayload: { pushes },
+          eventPayload: { waiting },
         });
       } catch (error) {
         // The catalog looks by itself every few seconds.
