@@ -5,8 +5,13 @@ exports.up = async function up(knex) {
   await knex.schema.createTable('chaos_runs', table => {
     table.comment('Runs of experiments, and results read from elsewhere');
     table.string('id', 40).primary();
-    table.string('experiment_id', 40).comment('Null for results from elsewhere');
-    table.text('experiment').notNullable().comment('JSON, as it was at the start');
+    table
+      .string('experiment_id', 40)
+      .comment('Null for results from elsewhere');
+    table
+      .text('experiment')
+      .notNullable()
+      .comment('JSON, as it was at the start');
     table.string('team').notNullable().comment('Entity ref');
     table.string('engine', 63).notNullable();
     table.string('environment', 63).notNullable();

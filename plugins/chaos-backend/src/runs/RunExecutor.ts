@@ -1,5 +1,9 @@
 import { toError } from '@backstage/errors';
-import { isOneShot, type Evaluation, type Run } from '@rocket/plugin-chaos-common';
+import {
+  isOneShot,
+  type Evaluation,
+  type Run,
+} from '@rocket/plugin-chaos-common';
 import type {
   ChaosEngine,
   ChaosEnvironment,
@@ -220,7 +224,9 @@ export class RunExecutor {
         : this.#time();
     run.state = 'observing';
     await this.#save(
-      run.faultLeft ? 'Rocket can do no more about the fault' : 'The fault is gone',
+      run.faultLeft
+        ? 'Rocket can do no more about the fault'
+        : 'The fault is gone',
     );
   }
 
@@ -232,7 +238,9 @@ export class RunExecutor {
       await this.#end({
         verdict: 'inconclusive',
         reasons: [
-          `Nothing was learned: ${run.abort?.reason ?? 'no fault was injected'}`,
+          `Nothing was learned: ${
+            run.abort?.reason ?? 'no fault was injected'
+          }`,
         ],
         criteria: [],
       });
@@ -262,7 +270,9 @@ export class RunExecutor {
     run.verdict = evaluation.verdict;
     run.evaluation = evaluation;
     run.endedAt = this.#time();
-    await this.#save(`Verdict: ${evaluation.verdict}. ${evaluation.reasons[0]}`);
+    await this.#save(
+      `Verdict: ${evaluation.verdict}. ${evaluation.reasons[0]}`,
+    );
   }
 
   /** Undefined when the engine did not answer. */
@@ -329,7 +339,9 @@ export class RunExecutor {
     try {
       await this.#deps.changed?.(run);
     } catch (error) {
-      this.#deps.logger.warn(`chaos run ${run.id} was not told: ${reason(error)}`);
+      this.#deps.logger.warn(
+        `chaos run ${run.id} was not told: ${reason(error)}`,
+      );
     }
   }
 

@@ -1,7 +1,4 @@
-import type {
-  CriterionMinute,
-  Experiment,
-} from '@rocket/plugin-chaos-common';
+import type { CriterionMinute, Experiment } from '@rocket/plugin-chaos-common';
 
 /** A question about the SLIs of a hypothesis. */
 export interface SteadyStateRequest {

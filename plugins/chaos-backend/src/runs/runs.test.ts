@@ -1,8 +1,15 @@
 import { resolvePackagePath } from '@backstage/backend-plugin-api';
-import { TestDatabases, type TestDatabaseId } from '@backstage/backend-test-utils';
+import {
+  TestDatabases,
+  type TestDatabaseId,
+} from '@backstage/backend-test-utils';
 import { PATH, START, World } from '../__testUtils__/world';
 import { DatabaseRunStore } from './DatabaseRunStore';
-import { INJECTION_DEADLINE_MS, LEASE_MS, REMOVAL_DEADLINE_MS } from './RunExecutor';
+import {
+  INJECTION_DEADLINE_MS,
+  LEASE_MS,
+  REMOVAL_DEADLINE_MS,
+} from './RunExecutor';
 
 jest.setTimeout(60_000);
 
@@ -46,7 +53,12 @@ describe.each(databases.eachSupportedId())('chaos runs on %s', id => {
       { run: 'r1', from: START, to: START + 120_000 },
     ]);
     expect(world.faults.size).toBe(0);
-    expect(world.told).toEqual(['active', 'removing', 'observing', 'ended passed']);
+    expect(world.told).toEqual([
+      'active',
+      'removing',
+      'observing',
+      'ended passed',
+    ]);
     const messages = (await store.events('r1')).map(({ message }) => message);
     expect(messages).toEqual([
       'Started; the engine is asked for the fault',
@@ -55,7 +67,9 @@ describe.each(databases.eachSupportedId())('chaos runs on %s', id => {
       'The fault is gone',
       expect.stringMatching(/^Verdict: passed/),
     ]);
-    expect((await store.list({ team: 'group:default/ledger' }))[0]).toEqual(run);
+    expect((await store.list({ team: 'group:default/ledger' }))[0]).toEqual(
+      run,
+    );
     expect(await store.list({ states: ['active'] })).toEqual([]);
   });
 
@@ -153,7 +167,7 @@ describe.each(databases.eachSupportedId())('chaos runs on %s', id => {
     expect(run.verdict).toBe('inconclusive');
   });
 
-  it.each([
+  it.each<[string, World['engineSays'], string]>([
     [
       'throws',
       { inject: async () => Promise.reject(new Error('the webhook refuses')) },
@@ -162,28 +176,34 @@ describe.each(databases.eachSupportedId())('chaos runs on %s', id => {
     [
       'finds no target',
       {
-        observe: async () =>
-          ({ state: 'failed', targets: [], message: 'no target' } as const),
+        observe: async () => ({
+          state: 'failed',
+          targets: [],
+          message: 'no target',
+        }),
       },
       'no target',
     ],
     [
       'reaches only a part',
-      { observe: async () => ({ state: 'partial', targets: [] } as const) },
+      { observe: async () => ({ state: 'partial', targets: [] }) },
       'only a part',
     ],
     [
       'never gets there',
-      { observe: async () => ({ state: 'pending', targets: [] } as const) },
+      { observe: async () => ({ state: 'pending', targets: [] }) },
       `not in place after ${INJECTION_DEADLINE_MS / 1000} s`,
     ],
-  ])('learns nothing and cleans up when the engine %s', async (_, says, why) => {
-    world.engineSays = says;
-    const run = await carryOut();
-    expect(run.verdict).toBe('inconclusive');
-    expect(run.evaluation?.reasons[0]).toContain(why);
-    expect(world.faults.size).toBe(0);
-  });
+  ])(
+    'learns nothing and cleans up when the engine %s',
+    async (_, says, why) => {
+      world.engineSays = says;
+      const run = await carryOut();
+      expect(run.verdict).toBe('inconclusive');
+      expect(run.evaluation?.reasons[0]).toContain(why);
+      expect(world.faults.size).toBe(0);
+    },
+  );
 
   it('aborts when the engine goes away in the middle', async () => {
     world.onTick = time => {
@@ -211,7 +231,11 @@ describe.each(databases.eachSupportedId())('chaos runs on %s', id => {
     world.engineSays.remove = async run => {
       attempts += 1;
       if (world.time < START + 120_000 + REMOVAL_DEADLINE_MS + 60_000) {
-        return { outcome: 'pending', afterMs: 1000, message: 'finalizer waits' };
+        return {
+          outcome: 'pending',
+          afterMs: 1000,
+          message: 'finalizer waits',
+        };
       }
       world.faults.delete(run.id);
       return { outcome: 'gone' };
@@ -257,8 +281,7 @@ describe.each(databases.eachSupportedId())('chaos runs on %s', id => {
     const blocked = new Promise<void>(resolve => {
       stuck = resolve;
     });
-    world.onTick = time =>
-      time === START + 5_000 ? blocked : undefined;
+    world.onTick = time => (time === START + 5_000 ? blocked : undefined);
     await killed.begin(world.run('r1', { durationSeconds: 600 }), [PATH]);
     while (world.time < START + 5_000) await new Promise(setImmediate);
 
