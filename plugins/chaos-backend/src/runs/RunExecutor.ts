@@ -24,6 +24,8 @@ const OBSERVE_MS = 15_000;
 const CALL_TIMEOUT_MS = 10_000;
 const ROCKET = 'rocket';
 
+const reason = (error: unknown) => toError(error).message;
+
 /** The run belongs to another executor. */
 export class LeaseLostError extends Error {}
 
@@ -378,5 +380,3 @@ export class RunExecutor {
     return new Date(this.#deps.now()).toISOString();
   }
 }
-
-const reason = (error: unknown) => toError(error).message;
