@@ -133,14 +133,20 @@ export const provisioningPlugin = createBackendPlugin({
             }),
           );
         }
+        const allDatabases = new DatabaseServers(databaseServers);
         handlers.add(
           new PostgresDatabaseHandler({
             ...config.databases,
-            servers: new DatabaseServers(databaseServers),
+            servers: allDatabases,
           }),
         );
-        const reports = new DeploymentReports({ ...deps, db, host });
         const environments = setUpEnvironments({ ...deps, db, access });
+        const reports = new DeploymentReports({
+          ...deps,
+          db,
+          host,
+          wants: environments.isLasting,
+        });
         const manager = new ServiceManager({
           environments: environments.service,
           listener: reports,
@@ -248,6 +254,7 @@ export const provisioningPlugin = createBackendPlugin({
           preflight,
           operations,
           environments: environments.service,
+          databases: allDatabases,
           wantsApproval: name => environments.rules(name) !== undefined,
           openapi: parse(
             await readFile(

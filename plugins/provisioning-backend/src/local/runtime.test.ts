@@ -195,6 +195,17 @@ describe('the local runtime', () => {
     await expect(query(other.toString(), 'SELECT 1')).rejects.toThrow(
       /permission denied for database/,
     );
+    const { status, body } = await backend.call('POST', '/databases/check');
+    expect(status).toBe(200);
+    expect(body.items).toEqual([
+      expect.objectContaining({
+        server: 'local',
+        databases: ['svc_fx_rates', 'svc_ledger_api'],
+        attempts: 4,
+        violations: [],
+        passed: true,
+      }),
+    ]);
   });
 
   it('gives the application role the rows of what a migration makes, in any schema', async () => {

@@ -1,5 +1,5 @@
 import type { HttpAuthService } from '@backstage/backend-plugin-api';
-import { NotFoundError } from '@backstage/errors';
+import { NotAllowedError, NotFoundError } from '@backstage/errors';
 import {
   provisioningCreatePermission,
   provisioningOperatePermission,
@@ -16,6 +16,8 @@ import type { EnvironmentService } from '../environments/EnvironmentService';
 import { addOperationRoutes } from '../operations/operationRoutes';
 import type { OperationService } from '../operations/OperationService';
 import type { Preflight } from '../effects/Preflight';
+import { addDatabaseRoutes } from '../local/databaseRoutes';
+import type { DatabaseServers } from '../local/DatabaseServers';
 import type { Access } from './Access';
 import {
   entityRef,
@@ -74,6 +76,7 @@ export function createRouter(deps: {
   operations: OperationService;
   environments: EnvironmentService;
   wantsApproval?: (environment: string) => boolean;
+  databases: Pick<DatabaseServers, 'checkIsolation'>;
   openapi: object;
 }): express.Router {
   const { guard, gitAccess, repositories, services } = deps;
@@ -90,6 +93,7 @@ export function createRouter(deps: {
 
   addOperationRoutes(router, deps);
   addEnvironmentRoutes(router, deps);
+  addDatabaseRoutes(router, deps);
 
   router.get('/openapi.json', async (req, res) => {
     await deps.httpAuth.credentials(req, { allow: ['user', 'service'] });
@@ -170,6 +174,16 @@ export function createRouter(deps: {
     router.post(`/services/:name/${operation}`, async (req, res) => {
       const credentials = await authorize(req, provisioningOperatePermission);
       const service = assertServiceName(req.params.name);
+      const { environment } = await services.status(service);
+      if (
+        operation === 'stop' &&
+        environment &&
+        deps.wantsApproval?.(environment)
+      ) {
+        throw new NotAllowedError(
+          `What ends a service in ${environment} waits for an approver; ask for an operation (retire, or scale to 0)`,
+        );
+      }
       const status = await audited(
         req,
         'service-operate',

@@ -1,18 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { InputError } from '@backstage/errors';
 import { createTemplateAction } from '@backstage/plugin-scaffolder-node';
-import {
-  SERVICE_NAME_PATTERN,
-  type Operation,
-} from '@rocket/plugin-provisioning-common';
+import { SERVICE_NAME_PATTERN } from '@rocket/plugin-provisioning-common';
 import type { ProvisioningService } from '@rocket/plugin-provisioning-node';
-import { explain, reasonOf } from '../lib/explain';
+import { explain } from '../lib/explain';
+import { carryOut, logPlan } from '../lib/operations';
 import { createDeployLocalAction } from './deployLocal';
 
 const COMMIT_PATTERN = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const POLL_MS = 2_000;
 const DEFAULT_TIMEOUT_SECONDS = 600;
-const MAX_MISSED_POLLS = 20;
 
 const examples = [
   {
@@ -44,8 +39,6 @@ const examples = [
       timeoutSeconds: 3600`,
   },
 ];
-
-const OVER = ['done', 'partial', 'failed', 'rejected', 'expired', 'cancelled'];
 
 /** Brings a version up: where services run by default, or in a named environment, as an operation that is planned first. */
 export function createDeployAction(options: {
@@ -149,103 +142,38 @@ export function createDeployAction(options: {
         environment,
         input: commit ? { commit } : { ...(ref ? { ref } : {}) },
       };
-      let operation: Operation;
-      try {
-        const plan = await provisioning.plan(request, { credentials });
-        for (const step of plan.steps) {
-          ctx.logger.info(`${step.change}: ${step.title}. ${step.detail}`);
-        }
-        for (const warning of plan.warnings) ctx.logger.warn(warning);
-        if (ctx.isDryRun) {
-          ctx.logger.info(`Dry run: would start ${what}`);
-          return;
-        }
-        // A step that is taken up again joins the operation that it began.
-        operation = (await ctx.checkpoint({
-          key: `deploy-${environment}`,
-          fn: async () =>
-            (await provisioning.requestOperation(
-              {
-                ...request,
-                digest: plan.digest,
-                reason: `Template task ${ctx.task.id}`,
-              },
-              { credentials },
-            )) as never,
-        })) as Operation;
-      } catch (error) {
-        throw explain({
-          failed: `Could not start ${what}`,
-          error,
-          exists: 'what ran there before',
-          next: 'see to the reason and retry this task',
-        });
+      if (ctx.isDryRun) {
+        logPlan(await provisioning.plan(request, { credentials }), ctx.logger);
+        ctx.logger.info(`Dry run: would start ${what}`);
+        return;
       }
-      ctx.output('operation', operation.id);
-
       const wait = timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
-      const end = Date.now() + wait * 1000;
-      const told = new Set<string>();
-      const tell = () => {
-        const lines = [
-          operation.state === 'waiting'
-            ? `waiting for an approver (${operation.approvers?.join(', ')})`
-            : '',
-          ...operation.steps
-            .filter(step => step.status !== 'pending')
-            .map(
-              step =>
-                `${step.title}: ${step.status}${
-                  step.message ? `, ${step.message}` : ''
-                }`,
-            ),
-        ];
-        for (const line of lines) {
-          if (line && !told.has(line)) ctx.logger.info(line);
-          told.add(line);
-        }
-      };
-      let missed = 0;
-      tell();
-      while (!OVER.includes(operation.state)) {
-        const goesOn = (error: unknown) =>
-          explain({
-            failed: `Stopped waiting for ${what}`,
-            error,
-            exists: `the operation ${operation.id}, which may still go on`,
-            next: 'look at it in the portal, and retry this task to wait again',
-          });
-        await sleep(pollMs, undefined, { signal: ctx.signal }).catch(() => {});
-        if (ctx.signal?.aborted) throw goesOn('the task was cancelled');
-        if (Date.now() > end) {
-          throw goesOn(`it is ${operation.state} after ${wait} s`);
-        }
-        try {
-          operation = await provisioning.getOperation(operation.id, {
-            credentials,
-          });
-          missed = 0;
-        } catch (error) {
-          missed += 1;
-          if (missed >= MAX_MISSED_POLLS) throw goesOn(error);
-          if (missed === 1) {
-            ctx.logger.warn(`No answer about ${what}: ${reasonOf(error)}`);
-          }
-          continue;
-        }
-        tell();
-      }
-      if (operation.state !== 'done') {
-        const why =
-          operation.message ??
-          operation.steps.find(step => step.status === 'failed')?.message ??
-          operation.decision?.reason ??
-          'no reason was given';
+      const timeout = AbortSignal.timeout(wait * 1000);
+      try {
+        const { id } = await carryOut({
+          provisioning,
+          request,
+          reason: `Template task ${ctx.task.id}`,
+          ctx: {
+            logger: ctx.logger,
+            checkpoint: options => ctx.checkpoint(options),
+            signal: ctx.signal
+              ? AbortSignal.any([ctx.signal, timeout])
+              : timeout,
+          },
+          credentials,
+          pollMs,
+        });
+        ctx.output('operation', id);
+      } catch (error) {
+        if (!timeout.aborted && !ctx.signal?.aborted) throw error;
         throw explain({
-          failed: `${what} is ${operation.state}`,
-          error: new InputError(why),
-          exists: 'what ran there before, and the operation in the portal',
-          next: 'see to the reason and start a new run',
+          failed: `Stopped waiting for ${what}`,
+          error: timeout.aborted
+            ? `it has not ended after ${wait} s`
+            : 'the task was cancelled',
+          exists: 'an operation that may still go on',
+          next: 'look at it in the portal, and retry this task to wait again',
         });
       }
       ctx.logger.info(`${what} is done`);
