@@ -5,12 +5,14 @@
 import { board } from './bench/board/board.mts';
 import { ledger } from './bench/ledger/ledger.mts';
 import { register } from './bench/register/register.mts';
+import { scaffold } from './bench/scaffold/scaffold.mts';
 import { Failure, printFailure } from './lib/console.mts';
 
 const BENCHES: Record<string, () => Promise<{ ok: boolean }>> = {
   board,
   ledger,
   register,
+  scaffold,
 };
 
 async function main() {

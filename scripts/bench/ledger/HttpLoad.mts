@@ -221,7 +221,12 @@ export async function closedLoop(
  * arrival, so a stall is seen by everyone who would have come in it (no coordinated omission).
  */
 export async function openLoop(
-  run: Run & { rate: number; connections?: number },
+  run: Run & {
+    rate: number;
+    connections?: number;
+    /** Ends it before `seconds` are over. */
+    over?: () => boolean;
+  },
 ): Promise<LoadResult> {
   const load = new HttpLoad(run.url, run.connections ?? 512);
   const latencies: number[] = [];
@@ -231,7 +236,7 @@ export async function openLoop(
   const gap = () => (-Math.log(1 - Math.random()) / run.rate) * 1000;
   for (
     let planned = start;
-    planned < start + run.seconds * 1000;
+    planned < start + run.seconds * 1000 && !run.over?.();
     planned += gap()
   ) {
     const wait = planned - performance.now();
