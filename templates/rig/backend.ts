@@ -64,6 +64,10 @@ export async function startScaffolder(): Promise<Scaffolder> {
     {
       checkName: async (name: string) => ({ name, available: true }),
       preflight: async () => ({ passed: true, findings: [] }),
+      planNewRelic: async () => ({
+        effects: [],
+        summary: ['alert policy', 'dashboard'],
+      }),
     },
     sideEffects,
   );
