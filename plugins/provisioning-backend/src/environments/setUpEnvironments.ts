@@ -20,7 +20,7 @@ import {
 } from './environmentKinds';
 import { EnvironmentService } from './EnvironmentService';
 import { EnvironmentSweeper } from './EnvironmentSweeper';
-import { readEnvironmentSettings } from './settings';
+import { LOCAL, readEnvironmentSettings } from './settings';
 
 /** The environments that there are, what each wants before something in it changes, and who looks after those on demand. */
 export function setUpEnvironments(deps: {
@@ -38,6 +38,9 @@ export function setUpEnvironments(deps: {
   return {
     service,
     rules,
+    /** Whether it is one that people did not make for a while. */
+    isLasting: (name: string) =>
+      name === LOCAL || settings.configured.has(name),
     createKinds(
       more: Omit<EnvironmentKindDeps, 'now' | 'settings' | 'store'>,
     ): OperationHandler[] {

@@ -239,7 +239,9 @@ export class OperationEngine {
         record.attempts[step.id].count = count;
         return { pause: 0 };
       }
-      if (FINAL.includes(name) || count + 1 >= MAX_ERRORS) {
+      // What is busy becomes free; only the time of the step bounds that.
+      const tooOften = count + 1 >= MAX_ERRORS && name !== 'ConflictError';
+      if (FINAL.includes(name) || tooOften) {
         return { status: 'failed', message };
       }
       const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** count);

@@ -48,6 +48,7 @@ export class DeploymentReports implements DeploymentListener {
   readonly #registry: Pick<CiRegistryService, 'push'>;
   readonly #auth: AuthService;
   readonly #logger: LoggerService;
+  readonly #wants: (environment: string) => boolean;
   readonly #now: () => number;
   #sending?: Promise<void>;
   #again = false;
@@ -60,6 +61,8 @@ export class DeploymentReports implements DeploymentListener {
     registry: Pick<CiRegistryService, 'push'>;
     auth: AuthService;
     logger: LoggerService;
+    /** Whether deployments to an environment are told; those on demand are nobody's delivery. Default: all. */
+    wants?: (environment: string) => boolean;
     /** Milliseconds since 1970, for tests. */
     now?: () => number;
   }) {
@@ -68,6 +71,7 @@ export class DeploymentReports implements DeploymentListener {
     this.#registry = deps.registry;
     this.#auth = deps.auth;
     this.#logger = deps.logger;
+    this.#wants = deps.wants ?? (() => true);
     this.#now = deps.now ?? Date.now;
   }
 
@@ -114,10 +118,11 @@ export class DeploymentReports implements DeploymentListener {
     commit: string,
     state: Pick<DeploymentReport, 'outcome' | 'finishedAt' | 'reason'>,
   ): Promise<void> {
+    const environment = record.environment ?? record.runtime;
+    if (!this.#wants(environment)) return;
     // The moment it was asked for tells deployments of one commit apart, and is the same after a restart.
     const startedAt =
       record.phases[0]?.startedAt ?? new Date(this.#now()).toISOString();
-    const environment = record.environment ?? record.runtime;
     const id = `${environment}:${commit.slice(0, 12)}:${startedAt}`;
     const replaced =
       record.runningCommit && record.runningCommit !== commit

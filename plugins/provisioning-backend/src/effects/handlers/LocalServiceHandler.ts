@@ -70,7 +70,8 @@ export class LocalServiceHandler implements EffectHandler {
     const name = parse(serviceName, request.reference);
     const subject = `service ${name}`;
     const findings: PreflightFinding[] = [];
-    if (!this.#services.hasLocalRuntime) {
+    const local = this.type === serviceEffectType('local');
+    if (local && !this.#services.hasLocalRuntime) {
       findings.push({
         reason: 'runtime-missing',
         level: 'error',
