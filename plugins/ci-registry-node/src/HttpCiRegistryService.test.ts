@@ -76,6 +76,23 @@ describe('HttpCiRegistryService', () => {
     ]);
   });
 
+  it('lists builds of a commit', async () => {
+    const { service, seen } = await setup([200, { items: [] }]);
+    await expect(
+      service.listBuilds(
+        {
+          component: 'component:default/ledger',
+          commit: 'abc',
+          cursor: undefined,
+        },
+        { credentials },
+      ),
+    ).resolves.toEqual({ items: [] });
+    expect(seen[0].url).toBe(
+      '/builds?component=component%3Adefault%2Fledger&commit=abc',
+    );
+  });
+
   it('calls on behalf of the caller', async () => {
     const { service, seen } = await setup([200, { results: [] }]);
     await expect(service.register(push, { credentials })).resolves.toEqual({
