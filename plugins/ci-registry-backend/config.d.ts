@@ -62,6 +62,11 @@ export interface Config {
        * Default: production, local (the runtime of this portal).
        */
       liveEnvironments?: string[];
+      /**
+       * A build whose pipeline has not said how it ended is shown as unfinished when nothing was heard of it for so long: it failed
+       * after its last report, or was stopped. Longer than any job runs. Default: 6 hours.
+       */
+      buildTimeout?: HumanDuration | string;
       /** How long builds and deployments are kept; what runs is kept longer. Default: 400 days. */
       retention?: HumanDuration | string;
     };

@@ -257,7 +257,7 @@ async function checkSteps(
         .map(step => step.action.replace(/^fetch:.*/, 'fetch'))
         .join(' ');
       assert(
-        /^rocket:preflight( fetch)+ rocket:publish:local( rocket:\S+)* rocket:deploy:local( rocket:\S+)* rocket:register( rocket:\S+)*$/.test(
+        /^rocket:preflight( fetch)+ rocket:publish:local( rocket:\S+)* rocket:deploy(:local)?( rocket:\S+)* rocket:register( rocket:\S+)*$/.test(
           order,
         ),
         `the order is ${order}`,

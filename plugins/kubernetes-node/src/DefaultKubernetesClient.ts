@@ -3,7 +3,9 @@ import type { Caller } from './caller';
 import { KubernetesError } from './errors';
 import { labelSelectorOf, toEvent, withoutServerFields } from './objects';
 import { ObjectReflector } from './ObjectReflector';
-import { groupPath, Resources, segment } from './resources';
+import { describe, isSecret, ObjectPaths } from './paths';
+import { askAccess, askVersion } from './questions';
+import { Resources } from './resources';
 import {
   FIELD_MANAGER,
   type AccessAnswer,
@@ -32,14 +34,6 @@ const PAGE_SIZE = 500;
 const APPLY = 'application/apply-patch+yaml';
 const MERGE = 'application/merge-patch+json';
 
-const describe = (ref: Partial<ObjectReference>) =>
-  `${ref.apiVersion} ${ref.kind} ${[ref.namespace, ref.name]
-    .filter(Boolean)
-    .join('/')}`.trim();
-
-const isSecret = (ref: { apiVersion: string; kind: string }) =>
-  ref.apiVersion === 'v1' && ref.kind === 'Secret';
-
 const dryRunQuery = ({ dryRun }: WriteOptions) => (dryRun ? 'All' : undefined);
 
 const refOf = ({ apiVersion, kind, metadata }: KubernetesObject) => ({
@@ -54,11 +48,13 @@ export class DefaultKubernetesClient implements KubernetesClient {
   readonly cluster: string;
   readonly #caller: Caller;
   readonly #resources: Resources;
+  readonly #paths: ObjectPaths;
 
   constructor(caller: Caller) {
     this.cluster = caller.cluster;
     this.#caller = caller;
     this.#resources = new Resources(caller);
+    this.#paths = new ObjectPaths(caller.cluster, this.#resources);
   }
 
   async apply<T extends KubernetesObject>(
@@ -70,7 +66,7 @@ export class DefaultKubernetesClient implements KubernetesClient {
       {
         action: `apply ${describe(ref)}`,
         method: 'PATCH',
-        path: await this.#pathOf(ref, options),
+        path: await this.#paths.of(ref, options),
         query: {
           fieldManager: options.fieldManager ?? FIELD_MANAGER,
           fieldValidation: 'Strict',
@@ -96,7 +92,7 @@ export class DefaultKubernetesClient implements KubernetesClient {
       {
         action: `create ${describe(ref)}`,
         method: 'POST',
-        path: await this.#collectionOf(ref, options, true),
+        path: await this.#paths.collectionOf(ref, options, true),
         query: {
           fieldManager: FIELD_MANAGER,
           fieldValidation: 'Strict',
@@ -117,7 +113,7 @@ export class DefaultKubernetesClient implements KubernetesClient {
     options: WriteOptions & { subresource?: 'status' | 'scale' } = {},
   ): Promise<T> {
     const { subresource } = options;
-    const path = await this.#pathOf(reference, options);
+    const path = await this.#paths.of(reference, options);
     const { body } = await this.#caller.json<T>(
       {
         action: `change ${describe(reference)}`,
@@ -142,7 +138,7 @@ export class DefaultKubernetesClient implements KubernetesClient {
     reference: ObjectReference,
     options: CallOptions = {},
   ): Promise<T | undefined> {
-    const path = await this.#pathOf(reference, options);
+    const path = await this.#paths.of(reference, options);
     return await this.#unlessAbsent(reference.apiVersion, async () => {
       const { body } = await this.#caller.json<T>(
         {
@@ -169,7 +165,7 @@ export class DefaultKubernetesClient implements KubernetesClient {
       {
         action: `list ${describe(query)}`,
         method: 'GET',
-        path: await this.#collectionOf(query, options),
+        path: await this.#paths.collectionOf(query, options),
         query: {
           labelSelector: labelSelectorOf(query.labelSelector),
           fieldSelector: query.fieldSelector,
@@ -204,7 +200,7 @@ export class DefaultKubernetesClient implements KubernetesClient {
     reference: ObjectReference,
     options: DeleteOptions = {},
   ): Promise<DeleteResult> {
-    const path = await this.#pathOf(reference, options);
+    const path = await this.#paths.of(reference, options);
     const { uid, resourceVersion } = options;
     const result = await this.#unlessAbsent(reference.apiVersion, () =>
       this.#caller.json<KubernetesObject>(
@@ -243,7 +239,7 @@ export class DefaultKubernetesClient implements KubernetesClient {
         list: signal => this.#listAll<T>(query, { signal }),
         open: async (resourceVersion, handlers) =>
           await this.#caller.connection.openWatch({
-            path: await this.#collectionOf(query, {}),
+            path: await this.#paths.collectionOf(query, {}),
             query: {
               labelSelector: labelSelectorOf(query.labelSelector),
               fieldSelector: query.fieldSelector,
@@ -272,39 +268,8 @@ export class DefaultKubernetesClient implements KubernetesClient {
     return await waitUntil(this, query, check, options);
   }
 
-  async canI(
-    query: AccessQuery,
-    options: CallOptions = {},
-  ): Promise<AccessAnswer> {
-    const [resource, subresource] = query.resource.split('/');
-    const { body } = await this.#caller.json<{
-      status?: { allowed?: boolean; reason?: string };
-    }>(
-      {
-        action: `say whether Rocket may ${query.verb} ${query.resource}`,
-        method: 'POST',
-        path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
-        body: {
-          apiVersion: 'authorization.k8s.io/v1',
-          kind: 'SelfSubjectAccessReview',
-          spec: {
-            resourceAttributes: {
-              verb: query.verb,
-              group: query.group ?? '',
-              resource,
-              subresource,
-              namespace: query.namespace,
-              name: query.name,
-            },
-          },
-        },
-        // A question: nothing is stored.
-        idempotent: true,
-      },
-      options,
-    );
-    const { allowed, reason } = body.status ?? {};
-    return { allowed: allowed === true, ...(reason ? { reason } : {}) };
+  canI(query: AccessQuery, options: CallOptions = {}): Promise<AccessAnswer> {
+    return askAccess(this.#caller, query, options);
   }
 
   findResource(
@@ -327,7 +292,7 @@ export class DefaultKubernetesClient implements KubernetesClient {
       {
         action: `read the log of ${describe(ref)}`,
         method: 'GET',
-        path: `${await this.#pathOf(ref, options)}/log`,
+        path: `${await this.#paths.of(ref, options)}/log`,
         query: {
           container: options.container,
           tailLines: String(options.tailLines ?? 500),
@@ -366,17 +331,8 @@ export class DefaultKubernetesClient implements KubernetesClient {
       .sort((a, b) => (b.lastAt ?? '').localeCompare(a.lastAt ?? ''));
   }
 
-  async version(options: CallOptions = {}): Promise<string> {
-    const { body } = await this.#caller.json<{ gitVersion?: string }>(
-      {
-        action: 'tell its version',
-        method: 'GET',
-        path: '/version',
-        idempotent: true,
-      },
-      options,
-    );
-    return body.gitVersion ?? 'unknown';
+  version(options: CallOptions = {}): Promise<string> {
+    return askVersion(this.#caller, options);
   }
 
   /** Every page; begins anew once when the first ones are too old for the next. */
@@ -419,65 +375,5 @@ export class DefaultKubernetesClient implements KubernetesClient {
       if (error.kind === 'not-served') this.#resources.forget(apiVersion);
       throw error;
     }
-  }
-
-  async #pathOf(ref: ObjectReference, options: CallOptions): Promise<string> {
-    const collection = await this.#collectionOf(ref, options, true);
-    return `${collection}/${this.#safely(ref, 'metadata.name', ref.name)}`;
-  }
-
-  /** `one`: of the object's namespace, which a namespaced kind then needs. */
-  async #collectionOf(
-    ref: Partial<ObjectReference> & ObjectQuery,
-    { signal, timeoutMs }: CallOptions,
-    one = false,
-  ): Promise<string> {
-    const resource = await this.findResource(ref, { signal, timeoutMs });
-    if (!resource)
-      throw new KubernetesError(
-        `Cluster '${this.cluster}' does not know ${ref.apiVersion} ${ref.kind}. ` +
-          `Check apiVersion and kind, and that its CustomResourceDefinition is installed`,
-        { kind: 'not-served', cluster: this.cluster },
-      );
-    const field = 'metadata.namespace';
-    if (resource.namespaced && one && !ref.namespace)
-      throw this.#invalid(ref, field, 'is missing: the kind is namespaced');
-    if (!resource.namespaced && ref.namespace)
-      throw this.#invalid(
-        ref,
-        field,
-        'must not be set: the kind is not namespaced',
-      );
-    const base = groupPath(ref.apiVersion);
-    return ref.namespace
-      ? `${base}/namespaces/${this.#safely(ref, field, ref.namespace)}/${
-          resource.plural
-        }`
-      : `${base}/${resource.plural}`;
-  }
-
-  #safely(ref: Partial<ObjectReference>, field: string, name: string): string {
-    try {
-      return segment(name);
-    } catch {
-      throw this.#invalid(
-        ref,
-        field,
-        name ? 'is no name of an object' : 'is missing',
-      );
-    }
-  }
-
-  #invalid(ref: Partial<ObjectReference>, field: string, message: string) {
-    return new KubernetesError(
-      `${describe(ref)} cannot be sent to cluster '${
-        this.cluster
-      }': ${field} ${message}`,
-      {
-        kind: 'validation',
-        cluster: this.cluster,
-        fields: [{ field, message }],
-      },
-    );
   }
 }

@@ -45,6 +45,8 @@ export interface EffectHandler {
    * one name the second is refused. Operations may change what is live.
    */
   readonly exclusive?: boolean;
+  /** Asked before anything is written. @throws InputError when it can be no name of such a thing. */
+  checkReference?(reference: string): void;
   /** @throws InputError that names the field. The answer is stored as the intent; it holds no secret. */
   parseIntent(intent: JsonObject): JsonObject;
   /** How it will be taken back, in a sentence for people. */

@@ -67,7 +67,14 @@ export interface CommitReport {
   author?: string;
 }
 
+/** How a build went, as its pipeline reports it. */
 export type BuildOutcome = 'running' | 'succeeded' | 'failed' | 'cancelled';
+
+/**
+ * How a build went. `unfinished`: its pipeline never said how it ended, and a job does not run for so long; it failed after its last
+ * report, or was stopped.
+ */
+export type KnownBuildOutcome = BuildOutcome | 'unfinished';
 
 /**
  * What a pipeline says of one build; identified by component, commit and pipeline. Several reports of one build are merged: a
@@ -92,13 +99,13 @@ export interface BuildReport {
 }
 
 /** A build as the registry knows it. */
-export interface Build extends BuildReport {
+export interface Build extends Omit<BuildReport, 'outcome'> {
   id: string;
   repository: string;
   commit: string;
   branch?: string;
   pipeline?: string;
-  outcome: BuildOutcome;
+  outcome: KnownBuildOutcome;
   /** When the registry heard of it first and last, ISO 8601. */
   firstReportedAt: string;
   lastReportedAt: string;

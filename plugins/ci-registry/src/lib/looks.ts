@@ -16,7 +16,7 @@ import {
   RiStopCircleLine,
 } from '@remixicon/react';
 import type {
-  BuildOutcome,
+  KnownBuildOutcome,
   ChangeSeverity,
   DeploymentOutcome,
   EntityChange,
@@ -75,7 +75,7 @@ export const FRESHNESS: Record<FreshnessState, Look & { meaning: string }> = {
 export const FRESHNESS_STATES = Object.keys(FRESHNESS) as FreshnessState[];
 
 /** How builds and deployments ended. */
-export const OUTCOMES: Record<BuildOutcome | DeploymentOutcome, Look> = {
+export const OUTCOMES: Record<KnownBuildOutcome | DeploymentOutcome, Look> = {
   succeeded: {
     label: 'Succeeded',
     tone: 'positive',
@@ -89,6 +89,13 @@ export const OUTCOMES: Record<BuildOutcome | DeploymentOutcome, Look> = {
   },
   cancelled: { label: 'Cancelled', tone: 'missing', Icon: RiProhibitedLine },
   running: { label: 'Running', tone: 'neutral', Icon: RiLoader4Line },
+  unfinished: {
+    label: 'Unfinished',
+    tone: 'missing',
+    meaning:
+      'Its pipeline never said how it ended; it failed after its last report, or was stopped.',
+    Icon: RiProhibitedLine,
+  },
   'in-progress': { label: 'Under way', tone: 'neutral', Icon: RiLoader4Line },
 };
 

@@ -7,11 +7,12 @@ import {
 import type { AddressInfo } from 'node:net';
 import type { TestCluster } from './clusters';
 import type { Json } from './fakeFields';
-import type { FakeKind } from './fakeKinds';
+import { groupsOf, pageOf, routeOf } from './fakeRoutes';
 import { matcher, tell, type OpenWatch } from './fakeWatches';
 import { type FaultRule } from './faults';
 import { Refusal } from './Refusal';
-import { FakeStore, prefixOf, type Change, type Target } from './fakeStore';
+import { prefixOf, type Change, type Target } from './fakeObjects';
+import { FakeStore } from './fakeStore';
 
 /** One request that came in, and what it was about. */
 export interface SeenRequest {
@@ -203,7 +204,7 @@ export class FakeApiServer {
     const { method, path, query, body } = seen;
     if (path === '/version') return ok({ gitVersion: 'v1.36.0-fake' });
     if (path === '/apis')
-      return ok({ kind: 'APIGroupList', groups: this.#groups() });
+      return ok({ kind: 'APIGroupList', groups: groupsOf(this.store) });
     if (path.endsWith('/selfsubjectaccessreviews')) {
       const { verb, resource, namespace } = body.spec.resourceAttributes;
       const denied = stranger || this.denies({ verb, resource, namespace });
@@ -240,7 +241,7 @@ export class FakeApiServer {
         })),
       });
     }
-    const { kind, ...target } = this.#route(path);
+    const { kind, ...target } = routeOf(this.store, path);
     const at = { ...target, kind } as Target;
     let verb = VERBS[method];
     if (method === 'GET' && !target.name) verb = query.watch ? 'watch' : 'list';
@@ -263,7 +264,7 @@ export class FakeApiServer {
         this.#watch(seen, response, at);
         return undefined;
       case 'list':
-        return ok(this.#list(seen, at));
+        return ok(pageOf(this.store, query, at));
       case 'get':
         return target.subresource === 'log'
           ? ok(this.log(target.name!))
@@ -291,80 +292,6 @@ export class FakeApiServer {
           'the server does not allow this method',
         );
     }
-  }
-
-  #groups(): Json[] {
-    const groups = [...new Set(this.store.kinds.map(k => k.group))].filter(
-      Boolean,
-    );
-    return groups.map(name => ({
-      name,
-      versions: [
-        ...new Set(
-          this.store.kinds.filter(k => k.group === name).map(k => k.version),
-        ),
-      ].map(version => ({ groupVersion: `${name}/${version}`, version })),
-    }));
-  }
-
-  #route(path: string): Omit<Target, 'name'> & { name?: string } {
-    const parts = path.split('/').slice(1).map(decodeURIComponent);
-    const [group, version] =
-      parts[0] === 'api' ? ['', parts[1]] : [parts[1], parts[2]];
-    let rest = parts.slice(parts[0] === 'api' ? 2 : 3);
-    let namespace: string | undefined;
-    const find = (plural: string, namespaced?: boolean) =>
-      this.store.kinds.find(
-        (k: FakeKind) =>
-          k.group === group &&
-          k.version === version &&
-          k.plural === plural &&
-          (namespaced === undefined || k.namespaced === namespaced),
-      );
-    if (rest[0] === 'namespaces' && rest.length > 2 && find(rest[2], true)) {
-      namespace = rest[1];
-      rest = rest.slice(2);
-    }
-    const kind = find(rest[0]);
-    if (!kind)
-      throw new Refusal(
-        404,
-        undefined,
-        'the server could not find the requested resource',
-      );
-    return { kind, namespace, name: rest[1], subresource: rest[2] };
-  }
-
-  #list({ query }: SeenRequest, { kind, namespace }: Target): Json {
-    const matches = matcher(query);
-    const all = this.store.list(kind, namespace).filter(matches);
-    const [from, version] = query.continue
-      ? JSON.parse(Buffer.from(query.continue, 'base64').toString())
-      : [0, this.store.version];
-    if (version < this.store.oldest)
-      throw new Refusal(
-        410,
-        'Expired',
-        'The provided continue parameter is too old',
-      );
-    const to = from + Number(query.limit || Infinity);
-    return {
-      kind: `${kind.kind}List`,
-      metadata: {
-        resourceVersion: String(version),
-        ...(to < all.length
-          ? {
-              continue: Buffer.from(JSON.stringify([to, version])).toString(
-                'base64',
-              ),
-            }
-          : {}),
-      },
-      // As a real one, items do not say what they are.
-      items: all
-        .slice(from, to)
-        .map(({ apiVersion: _a, kind: _k, ...item }) => item),
-    };
   }
 
   #watch(

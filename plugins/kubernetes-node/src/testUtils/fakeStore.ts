@@ -1,41 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import {
   applyFields,
-  fieldsV1,
   mergePatch,
   same,
   updateFields,
   type Json,
   type Manager,
 } from './fakeFields';
+import { kindsOfDefinition, schemaProblems, unknownFields } from './fakeKinds';
 import {
-  builtInKinds,
-  kindsOfDefinition,
-  schemaProblems,
-  unknownFields,
-  type FakeKind,
-} from './fakeKinds';
+  apiVersionOf,
+  FakeObjects,
+  now,
+  resourceOf,
+  type Stored,
+  type Target,
+} from './fakeObjects';
 import { Refusal } from './Refusal';
-
-export interface Target {
-  kind: FakeKind;
-  namespace?: string;
-  name: string;
-  subresource?: string;
-}
-
-interface Stored {
-  object: Json;
-  managers: Manager[];
-}
-
-/** One change, for watches; `before` says what a selector matched. */
-export interface Change {
-  version: number;
-  prefix: string;
-  before?: Json;
-  after?: Json;
-}
 
 export interface Write {
   manager: string;
@@ -43,25 +24,10 @@ export interface Write {
   force?: boolean;
 }
 
-const now = () => `${new Date().toISOString().slice(0, 19)}Z`;
-const apiVersionOf = ({ group, version }: FakeKind) =>
-  group ? `${group}/${version}` : version;
-const resourceOf = ({ plural, group }: FakeKind) =>
-  group ? `${plural}.${group}` : plural;
-/** Versions of a kind share their objects. */
-export const prefixOf = (kind: FakeKind) => `${kind.group}/${kind.plural}/`;
-
 /** The objects of the fake, and what happens to them. */
-export class FakeStore {
-  kinds = builtInKinds();
-  readonly changes: Change[] = [];
-  /** Watches from before it are refused as too old. */
-  oldest = 0;
-  onChange: (change: Change) => void = () => {};
-  readonly #objects = new Map<string, Stored>();
-  #version = 100;
-
+export class FakeStore extends FakeObjects {
   constructor() {
+    super();
     for (const name of ['default', 'kube-system'])
       this.create(
         this.target('Namespace', name),
@@ -70,32 +36,12 @@ export class FakeStore {
       );
   }
 
-  get version() {
-    return this.#version;
-  }
-
-  target(kind: string, name: string, namespace?: string): Target {
-    return { kind: this.kinds.find(k => k.kind === kind)!, name, namespace };
-  }
-
-  list(kind: FakeKind, namespace?: string): Json[] {
-    const prefix = prefixOf(kind) + (namespace ? `${namespace}/` : '');
-    return [...this.#objects.keys()]
-      .filter(key => key.startsWith(prefix))
-      .sort()
-      .map(key => this.#view(kind, this.#objects.get(key)!));
-  }
-
-  get(target: Target): Json {
-    return this.#view(target.kind, this.#need(target));
-  }
-
   create(target: Target, body: Json, write: Write): Json {
     const name =
       body.metadata?.name ??
       `${body.metadata?.generateName}${randomUUID().slice(0, 5)}`;
     const at = { ...target, name };
-    if (this.#objects.has(this.#key(at)))
+    if (this.objects.has(this.key(at)))
       throw new Refusal(
         409,
         'AlreadyExists',
@@ -124,7 +70,7 @@ export class FakeStore {
     body: Json,
     write: Write,
   ): { object: Json; created: boolean } {
-    const stored = this.#objects.get(this.#key(target));
+    const stored = this.objects.get(this.key(target));
     const unknown = unknownFields(target.kind.schema, body);
     if (unknown.length) {
       throw new Refusal(
@@ -182,7 +128,7 @@ export class FakeStore {
   }
 
   merge(target: Target, patch: Json, write: Write): Json {
-    const stored = this.#need(target);
+    const stored = this.need(target);
     const { uid, resourceVersion } = patch.metadata ?? {};
     const { metadata } = stored.object;
     if (
@@ -213,7 +159,7 @@ export class FakeStore {
 
   /** @returns the object while finalizers hold it, else undefined */
   delete(target: Target, options: Json = {}): Json | undefined {
-    const stored = this.#need(target);
+    const stored = this.need(target);
     const { uid, resourceVersion } = options.preconditions ?? {};
     const { metadata } = stored.object;
     if (
@@ -228,58 +174,27 @@ export class FakeStore {
     const isNamespace = target.kind.kind === 'Namespace';
     const held = isNamespace || metadata.finalizers?.length;
     if (options.dryRun?.length)
-      return held ? this.#view(target.kind, stored) : undefined;
+      return held ? this.view(target.kind, stored) : undefined;
     if (!held) {
-      this.#remove(target, stored);
+      this.remove(target, stored);
       return undefined;
     }
     if (!metadata.deletionTimestamp) {
       const after = structuredClone(stored.object);
       after.metadata.deletionTimestamp = now();
       if (isNamespace) after.status = { phase: 'Terminating' };
-      this.#store(target, stored, after, stored.managers);
+      this.store(target, stored, after, stored.managers);
       // A controller's work, after the answer.
       if (isNamespace) setImmediate(() => this.#empty(target.name));
     }
-    return this.#view(target.kind, this.#objects.get(this.#key(target))!);
-  }
-
-  #key({ kind, namespace, name }: Target): string {
-    return `${prefixOf(kind)}${namespace ? `${namespace}/` : ''}${name}`;
-  }
-
-  #need(target: Target): Stored {
-    const stored = this.#objects.get(this.#key(target));
-    if (stored) return stored;
-    throw new Refusal(
-      404,
-      'NotFound',
-      `${resourceOf(target.kind)} "${target.name}" not found`,
-    );
-  }
-
-  #view(kind: FakeKind, { object, managers }: Stored): Json {
-    return {
-      ...structuredClone(object),
-      apiVersion: apiVersionOf(kind),
-      kind: kind.kind,
-      metadata: {
-        ...structuredClone(object.metadata),
-        managedFields: managers.map(({ fields, ...manager }) => ({
-          ...manager,
-          apiVersion: apiVersionOf(kind),
-          fieldsType: 'FieldsV1',
-          fieldsV1: fieldsV1(fields),
-        })),
-      },
-    };
+    return this.view(target.kind, this.objects.get(this.key(target))!);
   }
 
   /** A new object before anybody's fields. */
   #born({ kind, namespace, name }: Target, body: Json): Json {
     if (namespace) {
-      const home = this.#objects.get(
-        this.#key(this.target('Namespace', namespace)),
+      const home = this.objects.get(
+        this.key(this.target('Namespace', namespace)),
       );
       if (!home)
         throw new Refusal(
@@ -346,55 +261,17 @@ export class FakeStore {
         stored.managers.map(m => ({ ...m, fields: [...m.fields].sort() })),
         managers.map(m => ({ ...m, fields: [...m.fields].sort() })),
       );
-    if (unchanged) return this.#view(target.kind, stored);
-    if (dryRun) return this.#view(target.kind, { object: after, managers });
-    this.#store(target, stored, after, managers);
+    if (unchanged) return this.view(target.kind, stored);
+    if (dryRun) return this.view(target.kind, { object: after, managers });
+    this.store(target, stored, after, managers);
     const { metadata } = after;
     if (target.kind.kind === 'CustomResourceDefinition') this.#define(after);
     if (metadata.deletionTimestamp && !metadata.finalizers?.length) {
-      const last = this.#objects.get(this.#key(target))!;
-      if (target.kind.kind !== 'Namespace') this.#remove(target, last);
+      const last = this.objects.get(this.key(target))!;
+      if (target.kind.kind !== 'Namespace') this.remove(target, last);
       if (target.namespace) setImmediate(() => this.#empty(target.namespace!));
     }
-    return this.#view(target.kind, { object: after, managers });
-  }
-
-  #store(
-    target: Target,
-    stored: Stored | undefined,
-    after: Json,
-    managers: Manager[],
-  ): void {
-    const generation = stored?.object.metadata.generation ?? 0;
-    const same1 = stored && same(stored.object.spec, after.spec);
-    after.metadata.generation = same1 ? generation : generation + 1;
-    after.metadata.resourceVersion = String(++this.#version);
-    const next = { object: after, managers };
-    const before = stored && this.#view(target.kind, stored);
-    this.#objects.set(this.#key(target), next);
-    this.#record(target, before, this.#view(target.kind, next));
-  }
-
-  #remove(target: Target, stored: Stored): void {
-    this.#objects.delete(this.#key(target));
-    const before = this.#view(target.kind, stored);
-    before.metadata.resourceVersion = String(++this.#version);
-    this.#record(target, before, undefined);
-    if (target.kind.kind === 'CustomResourceDefinition')
-      this.kinds = this.kinds.filter(
-        k => `${k.plural}.${k.group}` !== target.name,
-      );
-  }
-
-  #record({ kind }: Target, before: Json, after: Json): void {
-    const change = {
-      version: this.#version,
-      prefix: prefixOf(kind),
-      before,
-      after,
-    };
-    this.changes.push(change);
-    this.onChange(change);
+    return this.view(target.kind, { object: after, managers });
   }
 
   #define(definition: Json): void {
@@ -411,7 +288,7 @@ export class FakeStore {
   /** The namespace controller: deletes what is in it, then the namespace, unless finalizers hold something. */
   #empty(name: string): void {
     const target = this.target('Namespace', name);
-    const stored = this.#objects.get(this.#key(target));
+    const stored = this.objects.get(this.key(target));
     if (!stored?.object.metadata.deletionTimestamp) return;
     const left: Json[] = [];
     for (const kind of this.kinds.filter(k => k.namespaced))
@@ -424,7 +301,7 @@ export class FakeStore {
         if (held) left.push({ kind, finalizers: metadata.finalizers });
       }
     if (!left.length) {
-      this.#remove(target, stored);
+      this.remove(target, stored);
       return;
     }
     const after = structuredClone(stored.object);
@@ -450,6 +327,6 @@ export class FakeStore {
       ),
     ];
     if (!same(after, stored.object))
-      this.#store(target, stored, after, stored.managers);
+      this.store(target, stored, after, stored.managers);
   }
 }

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Json } from './fakeFields';
-import type { Change } from './fakeStore';
+import type { Change } from './fakeObjects';
 
 /** A watch with its connection. */
 export interface OpenWatch {

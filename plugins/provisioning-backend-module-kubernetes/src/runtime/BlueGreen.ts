@@ -2,10 +2,9 @@ import { InputError } from '@backstage/errors';
 import type {
   KubernetesClient,
   KubernetesObject,
-  ObjectReference,
 } from '@rocket/kubernetes-node';
 import type { DeployPhase } from '@rocket/plugin-provisioning-common';
-import { describe, type Manifest } from '../manifests';
+import type { Manifest } from '../manifests';
 import { Applier, referenceOf, type Before } from './Applier';
 import { isOurs, MARKS } from './marks';
 import { runMigration } from './migration';
@@ -119,7 +118,7 @@ export class BlueGreen {
     const { place, service } = release;
     const applier = new Applier(this.#client, service, signal);
     await onPhase('install', 'The API server looks at the manifests');
-    const madeNamespace = await this.#openNamespace(applier, release, signal);
+    const opened = await this.#openNamespace(applier, release, signal);
     const live = await this.look(release, signal);
     // The same version again stays where it is.
     const same =
@@ -140,12 +139,11 @@ export class BlueGreen {
     try {
       await applier.dryRun(others);
     } catch (error) {
-      if (madeNamespace)
-        await applier.remove(madeNamespace.reference, madeNamespace.uid);
+      await applier.restore(opened);
       throw error;
     }
 
-    const changes: Before[] = madeNamespace ? [madeNamespace] : [];
+    const changes: Before[] = [...opened];
     const applied: Deployed['objects'] = [];
     const apply = async (object: Manifest) => {
       const { object: now, before } = await applier.apply(object);
@@ -235,14 +233,9 @@ export class BlueGreen {
     applier: Applier,
     release: Release,
     signal: AbortSignal,
-  ): Promise<Before | undefined> {
+  ): Promise<Before[]> {
     const { place, objects } = release;
     const wanted = find(objects, 'Namespace');
-    const reference = {
-      apiVersion: 'v1',
-      kind: 'Namespace',
-      name: place.namespace,
-    };
     const found = await untilNotGoing(this.#client, release, {
       ...this.#bounds(this.#settings.secretTimeoutMs),
       signal,
@@ -252,11 +245,11 @@ export class BlueGreen {
         throw new InputError(
           `There is no namespace ${place.namespace} on ${place.cluster}; make it, or set createNamespace: true`,
         );
-      return undefined;
+      return [];
     }
     await applier.dryRun([wanted]);
     const { before } = await applier.apply(wanted);
-    return found ? undefined : before;
+    return [before];
   }
 
   /** As many instances as the version that runs has, since it is to take over at once. */

@@ -2,11 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LoggerService } from '@backstage/backend-plugin-api';
-import { InputError, NotFoundError } from '@backstage/errors';
+import { InputError } from '@backstage/errors';
 import {
   KubernetesError,
   type KubernetesClient,
-  type KubernetesObject,
   type KubernetesService,
 } from '@rocket/kubernetes-node';
 import type {
@@ -32,13 +31,8 @@ import {
 } from './dayTwo';
 import { observeObjects } from './drift';
 import { removeOldVersions } from './oldVersions';
-import { isOurs, MARKS, serviceLabels } from './marks';
-import {
-  pause,
-  readinessOf,
-  type DeploymentState,
-  type PodState,
-} from './readiness';
+import { isOurs, MARKS, ROCKET, serviceLabels } from './marks';
+import { readinessOf, type DeploymentState, type PodState } from './readiness';
 import { buildRelease, coloured, type Release } from './release';
 import { placeOf, type KubernetesSettings, type Place } from './settings';
 import { removeNamespace, removeObjects } from './teardown';
@@ -294,15 +288,38 @@ export class KubernetesRuntime implements Runtime {
           {
             apiVersion: 'apps/v1',
             kind: 'Deployment',
-            labelSelector: { [MARKS.managedBy]: 'rocket' },
+            labelSelector: { [MARKS.managedBy]: ROCKET },
           },
           { signal },
         );
+        const colours = new Map(
+          (
+            await client.listAll<DeploymentState>(
+              {
+                apiVersion: 'v1',
+                kind: 'Service',
+                labelSelector: { [MARKS.managedBy]: ROCKET },
+              },
+              { signal },
+            )
+          ).map(({ metadata, spec }) => [
+            `${metadata.namespace}/${metadata.labels?.[MARKS.service]}`,
+            (spec as any).selector?.[MARKS.colour],
+          ]),
+        );
         for (const deployment of deployments) {
-          const { labels = {}, annotations = {} } = deployment.metadata;
+          const {
+            namespace,
+            labels = {},
+            annotations = {},
+          } = deployment.metadata;
           const service = labels[MARKS.service];
-          if (!service || annotations[MARKS.retireAt]) continue;
-          if (!this.#states.has(service) || annotations[MARKS.replicas])
+          // One that has no requests, is stopped, or nobody started: not asked for.
+          if (
+            !this.#states.has(service) ||
+            annotations[MARKS.replicas] ||
+            colours.get(`${namespace}/${service}`) !== labels[MARKS.colour]
+          )
             continue;
           const { ready, problems, progress } = await this.#readiness(
             client,

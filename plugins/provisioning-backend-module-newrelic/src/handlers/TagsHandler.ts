@@ -137,7 +137,7 @@ export class TagsHandler implements EffectHandler {
       return { outcome: 'done', message: 'There was nothing left' };
     }
     // What was there before Rocket came, and what the agent's labels say, stays.
-    const ours = Object.entries(known ? addedOf(effect) : tags).filter(
+    const ours = Object.entries(tags).filter(
       ([key, value]) => valuesOf(application, key).includes(value),
     );
     if (ours.length > 0) {

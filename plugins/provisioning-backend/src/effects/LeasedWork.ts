@@ -22,12 +22,18 @@ export interface Work {
   ): Promise<EffectRecord>;
 }
 
+/** An effect and the lease on it. */
+export interface Claimed {
+  effect: EffectRecord;
+  holder: string;
+}
+
 /** Takes, renews and gives back the leases of one backend, and writes under them. */
 export class LeasedWork {
   readonly #store: EffectStore;
   readonly #auditor: AuditorService;
   readonly #logger: LoggerService;
-  readonly #leaseMs: number;
+  readonly leaseMs: number;
   readonly #now: () => Date;
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
@@ -42,7 +48,7 @@ export class LeasedWork {
     this.#store = deps.store;
     this.#auditor = deps.auditor;
     this.#logger = deps.logger;
-    this.#leaseMs = deps.leaseMs;
+    this.leaseMs = deps.leaseMs;
     this.#now = deps.now;
   }
 
@@ -52,7 +58,7 @@ export class LeasedWork {
 
   /** A lease for whoever asks; each piece of work has its own. */
   lease() {
-    return { holder: randomUUID(), until: this.in(this.#leaseMs) };
+    return { holder: randomUUID(), until: this.in(this.leaseMs) };
   }
 
   /** ISO 8601. */
@@ -68,7 +74,7 @@ export class LeasedWork {
 
   /** Waits as long as a killed backend's lease can last. */
   async claimPatiently(effect: EffectRecord, signal?: AbortSignal) {
-    const end = Date.now() + this.#leaseMs + 10 * POLL_MS;
+    const end = Date.now() + this.leaseMs + 10 * POLL_MS;
     for (;;) {
       const claimed = await this.claim(effect.id);
       if (claimed) return claimed;
@@ -83,7 +89,7 @@ export class LeasedWork {
 
   /** Runs with the lease renewed all the time; gives it back in the end. */
   async run<T>(
-    claimed: { effect: EffectRecord; holder: string },
+    claimed: Claimed,
     actor: string,
     signal: AbortSignal | undefined,
     what: (work: Work) => Promise<T>,
@@ -92,13 +98,13 @@ export class LeasedWork {
     const { id } = claimed.effect;
     const lost = new AbortController();
     const heartbeat = setInterval(() => {
-      this.#store.renew(id, { holder, until: this.in(this.#leaseMs) }).then(
+      this.#store.renew(id, { holder, until: this.in(this.leaseMs) }).then(
         held => {
           if (!held) lost.abort(new ConflictError('Somebody else took it up'));
         },
         error => this.#logger.warn(`lease of effect ${id}: ${error}`),
       );
-    }, Math.max(50, this.#leaseMs / 3));
+    }, Math.max(50, this.leaseMs / 3));
     const signals = [lost.signal, this.#closing.signal];
     const work = {
       effect: claimed.effect,

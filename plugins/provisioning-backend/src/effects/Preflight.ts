@@ -195,7 +195,9 @@ export class Preflight {
     }
     let intent;
     try {
-      intent = this.#handlers.get(type).parseIntent(request.intent);
+      const handler = this.#handlers.get(type);
+      handler.checkReference?.(reference);
+      intent = handler.parseIntent(request.intent);
       refuseSecrets('intent', intent);
     } catch (problem) {
       if (!(problem instanceof InputError)) throw problem;

@@ -351,7 +351,7 @@ describe('preflight', () => {
         { ...effects()[0], reference: '../etc' },
         { ...effects()[1], intent: { repository: 'pay-api', colour: 'x' } },
       ],
-      ['name-invalid', 'input-invalid'],
+      ['input-invalid', 'input-invalid'],
       /must be 3 to 63 lower-case letters/,
     ],
     [

@@ -53,7 +53,12 @@ async function create(id: TestDatabaseId) {
         { builds: [], deployments: [], ...reports },
       ),
     );
-  return { knex, writer, push, stored, store: new DatabaseDeliveryStore(knex) };
+  const clock = { now: T0 + 60_000 };
+  const store = new DatabaseDeliveryStore(knex, {
+    buildTimeoutMs: 6 * 3_600_000,
+    now: () => clock.now,
+  });
+  return { knex, writer, push, stored, store, clock };
 }
 
 const started: DeploymentReport = {
@@ -110,6 +115,40 @@ describe.each(databases.eachSupportedId())('delivery on %s', id => {
       { pipeline: 'run/2' },
     );
     expect(other.builds[0].outcome).toBe('created');
+  });
+
+  it('does not let a build run for ever whose pipeline broke off after its tests', async () => {
+    const { push, store, clock } = await create(id);
+    const tests = [{ name: 'unit', passed: 3, failed: 0, skipped: 0 }];
+    const {
+      builds: [broken],
+    } = await push({ builds: [{ component: LEDGER, tests } as BuildReport] });
+    const {
+      builds: [done],
+    } = await push(
+      { builds: [{ component: LEDGER, outcome: 'failed' }] },
+      { commit: sha('b') },
+    );
+    const outcomes = async () => {
+      const { items } = await store.listBuilds({ limit: 10 });
+      return new Map(items.map(build => [build.id, build.outcome]));
+    };
+    clock.now = T0 + 60_000 + 6 * 3_600_000;
+    expect((await outcomes()).get(broken.id)).toBe('running');
+    clock.now += 1;
+    expect(await outcomes()).toEqual(
+      new Map([
+        [broken.id, 'unfinished'],
+        [done.id, 'failed'],
+      ]),
+    );
+    const key = { component: LEDGER, commit: sha('a') };
+    expect([...(await store.buildsOf([key])).values()]).toMatchObject([
+      { outcome: 'unfinished' },
+    ]);
+    // What comes late is still believed.
+    await push({ builds: [{ component: LEDGER, outcome: 'succeeded' }] });
+    expect((await outcomes()).get(broken.id)).toBe('succeeded');
   });
 
   it('keeps a finish that arrives before its start', async () => {

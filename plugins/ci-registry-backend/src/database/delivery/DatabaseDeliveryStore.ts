@@ -28,14 +28,31 @@ export class DatabaseDeliveryStore implements DeliveryStore {
   readonly #db: Knex;
   readonly #outbox: DatabaseDeliveryOutbox;
 
-  constructor(db: Knex) {
+  readonly #buildTimeoutMs: number;
+  readonly #now: () => number;
+
+  constructor(
+    db: Knex,
+    options: {
+      /** A build that runs is unfinished when nothing was heard of it for so long. */
+      buildTimeoutMs: number;
+      /** ms since 1970, for tests. */
+      now?: () => number;
+    },
+  ) {
     this.#db = db;
+    this.#buildTimeoutMs = options.buildTimeoutMs;
+    this.#now = options.now ?? Date.now;
     this.#outbox = new DatabaseDeliveryOutbox(db);
   }
 
   async getBuild(id: string): Promise<Build | undefined> {
     const row = await this.#db<BuildRow>('builds').where({ id }).first();
-    return row && toBuild(row);
+    return row && this.#toBuild(row);
+  }
+
+  #toBuild(row: BuildRow): Build {
+    return toBuild(row, this.#now() - this.#buildTimeoutMs);
   }
 
   async listBuilds(options: {
@@ -54,10 +71,15 @@ export class DatabaseDeliveryStore implements DeliveryStore {
       after,
       limit,
     );
-    return toPage(rows, limit, toBuild, row => ({
-      time: Number(row.time),
-      ids: [row.id],
-    }));
+    return toPage(
+      rows,
+      limit,
+      row => this.#toBuild(row),
+      row => ({
+        time: Number(row.time),
+        ids: [row.id],
+      }),
+    );
   }
 
   async listDeployments(options: {
@@ -117,7 +139,7 @@ export class DatabaseDeliveryStore implements DeliveryStore {
         .orderBy('time');
       for (const row of rows) {
         const key = commitKey(row.component, row.commit);
-        if (wanted.has(key)) found.set(key, toBuild(row));
+        if (wanted.has(key)) found.set(key, this.#toBuild(row));
       }
     }
     return found;

@@ -62,13 +62,19 @@ export function buildIdOf(
 
 export const toIso = (time: Time) => new Date(Number(time)).toISOString();
 
-export function toBuild(row: BuildRow): Build {
+/** `silentSince`: a build that runs and of which nothing was heard since then (ms since 1970) is unfinished. */
+export function toBuild(row: BuildRow, silentSince: number): Build {
   const fields: Fields = JSON.parse(row.fields);
+  const outcome =
+    (valuesOf(fields).outcome as BuildReport['outcome']) ?? 'running';
   return {
     id: row.id,
     component: row.component,
     ...(valuesOf(fields) as Partial<BuildReport>),
-    outcome: (valuesOf(fields).outcome as Build['outcome']) ?? 'running',
+    outcome:
+      outcome === 'running' && Number(row.last_reported_at) < silentSince
+        ? 'unfinished'
+        : outcome,
     repository: row.repository,
     commit: row.commit,
     branch: row.branch ?? undefined,

@@ -84,7 +84,9 @@ async function setUp() {
       'migrations',
     ),
   });
-  const store = new DatabaseDeliveryStore(knex);
+  const store = new DatabaseDeliveryStore(knex, {
+    buildTimeoutMs: 6 * 3_600_000,
+  });
   const recordChange = jest.fn(async () => {});
   const readIncidents = jest.fn(
     async (_: IncidentsRequest): Promise<IncidentsResponse> => ({
@@ -141,6 +143,7 @@ async function setUp() {
         }),
         settings: {
           liveEnvironments: ['production'],
+          buildTimeoutMs: 6 * 3_600_000,
           retentionMs: 400 * DAY,
           doraEnvironment: 'production',
           leadTimeGoalMs: 2_700_000,

@@ -40,7 +40,10 @@ export async function setUpDelivery(options: {
 }> {
   const { logger, scheduler } = options;
   const settings = readDeliverySettings(options.config);
-  const store = new DatabaseDeliveryStore(await options.database.getClient());
+  const store = new DatabaseDeliveryStore(
+    await options.database.getClient(),
+    settings,
+  );
   const reporter = new ChangeReporter({ ...options, store });
 
   await scheduler.scheduleTask({

@@ -8,6 +8,8 @@ export interface DeliverySettings {
   /** Environments whose deployments the critical paths hear of. */
   liveEnvironments: string[];
   retentionMs: number;
+  /** A build that runs is unfinished when nothing was heard of it for so long. */
+  buildTimeoutMs: number;
   /** The environment that the DORA metrics are about unless another is asked for. */
   doraEnvironment: string;
   leadTimeGoalMs: number;
@@ -44,6 +46,12 @@ export function readDeliverySettings(
       'ciRegistry.delivery.retention',
       { days: 400 },
       86_400_000,
+    ),
+    buildTimeoutMs: readDuration(
+      config,
+      'ciRegistry.delivery.buildTimeout',
+      { hours: 6 },
+      60_000,
     ),
     doraEnvironment:
       config.getOptionalString('ciRegistry.dora.environment') ?? 'production',

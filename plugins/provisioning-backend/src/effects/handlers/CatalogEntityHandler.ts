@@ -61,6 +61,10 @@ export class CatalogEntityHandler implements EffectHandler {
     this.#auth = deps.auth;
   }
 
+  checkReference(reference: string) {
+    parse(z.object({ reference: entityRef }), { reference });
+  }
+
   parseIntent(intent: JsonObject) {
     return parseIntent(intentSchema, intent);
   }
@@ -76,7 +80,6 @@ export class CatalogEntityHandler implements EffectHandler {
     request: Pick<Effect, 'reference' | 'intent'>,
     context: EffectContext,
   ): Promise<PreflightFinding[]> {
-    parse(entityRef, request.reference);
     const credentials =
       context.credentials ?? (await this.#auth.getOwnServiceCredentials());
     const refs = refsOf(request);

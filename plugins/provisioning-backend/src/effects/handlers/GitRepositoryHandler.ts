@@ -69,6 +69,10 @@ export class GitRepositoryHandler implements EffectHandler {
     this.#minFreeBytes = deps.minFreeBytes ?? MIN_FREE_BYTES;
   }
 
+  checkReference(reference: string) {
+    assertServiceName(reference, 'reference');
+  }
+
   parseIntent(intent: JsonObject) {
     return parseIntent(intentSchema, intent);
   }
@@ -88,11 +92,6 @@ export class GitRepositoryHandler implements EffectHandler {
       subject,
       message,
     });
-    try {
-      assertServiceName(request.reference, 'reference');
-    } catch (problem) {
-      return [error('name-invalid', (problem as Error).message)];
-    }
     const findings: PreflightFinding[] = [];
     const { record, exists } = await this.#repositories.inspect(
       request.reference,

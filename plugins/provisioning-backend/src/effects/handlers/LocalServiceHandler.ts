@@ -56,6 +56,10 @@ export class LocalServiceHandler implements EffectHandler {
     this.#auth = deps.auth;
   }
 
+  checkReference(reference: string) {
+    parse(z.object({ reference: serviceName }), { reference });
+  }
+
   parseIntent(intent: JsonObject) {
     return parseIntent(intentSchema, intent);
   }
