@@ -283,7 +283,7 @@ describe('deployments while the API server has faults', () => {
     }
     // All objects of both versions, the change-over, and what is cleaned up.
     expect(kills).toBeGreaterThan(30);
-  });
+  }, 600_000);
 
   it('puts everything back when the second version cannot be finished', async () => {
     await deploy(releaseOf('1'));

@@ -179,9 +179,14 @@ describe('buildRelease', () => {
       /use ClusterIP/,
     ],
     [
-      'two workloads',
+      "another one's pods",
       (files: Map<string, string>) =>
         add(files.get(D)!.replaceAll('ledger', 'second'))(files),
+      /Deployment ledger: its selector takes pods of Deployment second/,
+    ],
+    [
+      'no workload',
+      edit('base/kustomization.yaml', '  - deployment.yaml\n', ''),
       /must have one Deployment/,
     ],
     [
@@ -244,7 +249,7 @@ describe('placeOf', () => {
     });
     expect(
       placeOf('l'.repeat(63), environment({ cluster: 'one' })).namespace,
-    ).toHaveLength(62);
+    ).toHaveLength(63);
   });
 
   it.each([
