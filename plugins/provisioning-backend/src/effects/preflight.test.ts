@@ -145,9 +145,9 @@ async function setup(
         moduleId: 'remote',
         register(env) {
           env.registerInit({
-            deps: { effects: provisioningEffectsExtensionPoint },
-            async init({ effects }) {
-              effects.addEffectHandler(
+            deps: { extension: provisioningEffectsExtensionPoint },
+            async init({ extension }) {
+              extension.addEffectHandler(
                 new RemoteHandler(() => `http://127.0.0.1:${port}`),
               );
             },
