@@ -1,7 +1,7 @@
 /**
  * `./rocket bench register`: pipelines register their services with Rocket and, in turn in the same run, with plain Backstage
  * (`POST /api/catalog/locations` and a Git host on loopback). Both on one PostgreSQL that keeps every promise; only one of the two runs at
- * a time, so that its CPU time and that of PostgreSQL are its own.
+ * a time, save for the queries, so that its CPU time and that of PostgreSQL are its own.
  *
  * BENCH_N services (2,000), BENCH_ROUNDS pairs of stock and Rocket (2), BENCH_KILLS (20), BENCH_PORT, and BENCH_PARTS, a list of `push`
  * (always), `fresh`, `queries`, `rest`, `again`, `scale`, `kills`, `gone` and `outage`; all by default.
@@ -37,14 +37,7 @@ import {
   type Side,
   type World,
 } from './sides.mts';
-import {
-  acceptOneByOne,
-  ask,
-  atRest,
-  freshness,
-  QUERIES,
-  type Query,
-} from './singles.mts';
+import { acceptOneByOne, askInTurn, atRest, freshness } from './singles.mts';
 
 const PARTS = [
   'push',
@@ -66,7 +59,8 @@ const PORT = Number(process.env.BENCH_PORT ?? 7707);
 /** Pipelines that push at the same moment. */
 const CONNECTIONS = Number(process.env.BENCH_CONNECTIONS ?? 32);
 const FRESH_SAMPLES = 20;
-const QUERY_SECONDS = 5;
+const QUERY_SECONDS = 2;
+const QUERY_TURNS = 5;
 const REST_SECONDS = 60;
 const ACCEPT_SAMPLES = 150;
 const MANY = 50_000;
@@ -112,11 +106,6 @@ async function oneRound(
       connections: CONNECTIONS,
       expect: { filter, count: N },
     });
-  }
-  if (parts.has('queries')) {
-    round.queries = {} as NonNullable<Round['queries']>;
-    for (const query of Object.keys(QUERIES) as Query[])
-      round.queries[query] = await ask(side, query, QUERY_SECONDS);
   }
   if (parts.has('fresh')) {
     say(`${side.name}: ${FRESH_SAMPLES} single registrations`);
@@ -169,6 +158,7 @@ export async function register() {
         else await side.stop();
       }
     }
+    if (parts.has('queries')) await compareQueries(rocket!, world, figures);
     Object.assign(figures, await rocketAlone(rocket!, world, parts));
   } finally {
     await rocket?.stop();
@@ -177,6 +167,31 @@ export async function register() {
     rmSync(folder, { recursive: true, force: true });
   }
   return printRegister(figures);
+}
+
+/** Queries of both at the same time, on what the last round left: the only part in which both run. */
+async function compareQueries(
+  rocket: Side,
+  world: World,
+  figures: RegisterFigures,
+): Promise<void> {
+  say('the same queries of both, in turn');
+  const stock = await startSide(
+    'stock',
+    { ...world, port: PORT + 1 },
+    `stock_${ROUNDS - 1}`,
+  );
+  try {
+    const [ofStock, ofRocket] = await askInTurn(
+      [stock, rocket],
+      QUERY_TURNS,
+      QUERY_SECONDS,
+    );
+    for (const round of figures.rounds.slice(-2))
+      round.queries = round.side === 'stock' ? ofStock : ofRocket;
+  } finally {
+    await stock.stop();
+  }
 }
 
 /** What has no counterpart in plain Backstage. */

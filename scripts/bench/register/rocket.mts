@@ -43,6 +43,7 @@ export interface Rocket extends Backend {
 interface Production {
   backend: { database: object };
   catalog: { processingInterval: Record<string, number> };
+  search: object;
 }
 
 /** What production sets on top of app-config.yaml. */
@@ -90,6 +91,7 @@ export async function startRocket(options: RocketOptions): Promise<Rocket> {
           },
         },
       },
+      search: production().search,
       catalog: {
         processingInterval: production().catalog.processingInterval,
         locations: [{ type: 'file', target: options.entities }],

@@ -126,6 +126,55 @@ export async function ask(
   };
 }
 
+/**
+ * All queries of the sides in turn, several times, so that all of them meet the same machine. Nothing is processed meanwhile. Medians of
+ * the turns, in the order of the sides.
+ */
+export async function askInTurn(
+  sides: Side[],
+  turns: number,
+  seconds: number,
+): Promise<Record<Query, Answers>[]> {
+  for (const side of sides)
+    await side.sql(
+      `UPDATE refresh_state SET next_update_at = now() + interval '1 day'`,
+    );
+  const names = Object.keys(QUERIES) as Query[];
+  const all = sides.map(
+    () =>
+      Object.fromEntries(
+        names.map(name => [name, [] as Answers[]]),
+      ) as unknown as Record<Query, Answers[]>,
+  );
+  for (let turn = 0; turn < turns; turn++) {
+    const order = sides.map((_, index) => index);
+    if (turn % 2) order.reverse();
+    for (const name of names)
+      for (const index of order)
+        all[index][name].push(await ask(sides[index], name, seconds));
+  }
+  return all.map(
+    answers =>
+      Object.fromEntries(
+        names.map(name => [name, medianOf(answers[name])]),
+      ) as unknown as Record<Query, Answers>,
+  );
+}
+
+function medianOf(answers: Answers[]): Answers {
+  const of = (figure: keyof Answers) =>
+    percentile(
+      answers.map(answer => answer[figure]),
+      0.5,
+    );
+  return {
+    perSecond: of('perSecond'),
+    p50: of('p50'),
+    p95: of('p95'),
+    cpuMs: of('cpuMs'),
+  };
+}
+
 export interface AtRest {
   seconds: number;
   /** Percent of one core. */
