@@ -1,6 +1,6 @@
 import type { BoardResponse } from '@rocket/plugin-critical-paths-common';
 import type { CriticalPathsApi } from '../api/CriticalPathsApi';
-import { askEarly, takeEarly } from './earlyBoard';
+import { askEarly, takeEarly, takeEarlyAnswer } from './earlyBoard';
 
 const board = { rows: [] } as unknown as BoardResponse;
 const getBoard = jest.fn();
@@ -29,11 +29,24 @@ describe('the board that is asked for early', () => {
     expect(takeEarly('7d')).toBeUndefined();
   });
 
-  it('is not given when it is old', () => {
+  it('is there from the start once it has come, and is given once', async () => {
+    getBoard.mockResolvedValue(board);
+    askEarly(api, identity, '24h');
+    expect(takeEarlyAnswer('24h')).toBeUndefined();
+    await getBoard.mock.results[0].value;
+    expect(takeEarlyAnswer('7d')).toBeUndefined();
+    expect(takeEarlyAnswer('24h')).toBe(board);
+    expect(takeEarlyAnswer('24h')).toBeUndefined();
+    expect(takeEarly('24h')).toBeUndefined();
+  });
+
+  it('is not given when it is old', async () => {
     jest.useFakeTimers();
     getBoard.mockResolvedValue(board);
     askEarly(api, identity, '24h');
+    await getBoard.mock.results[0].value;
     jest.advanceTimersByTime(15_001);
+    expect(takeEarlyAnswer('24h')).toBeUndefined();
     expect(takeEarly('24h')).toBeUndefined();
   });
 

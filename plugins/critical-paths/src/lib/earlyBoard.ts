@@ -26,9 +26,15 @@ declare global {
   var rocketEarlyBoard: PageBoard | undefined;
 }
 
-let early:
-  | { window: BoardWindow; board: Promise<BoardResponse>; at: number }
-  | undefined;
+interface EarlyBoard {
+  window: BoardWindow;
+  at: number;
+  board: Promise<BoardResponse>;
+  /** Once it is there. */
+  answer?: BoardResponse;
+}
+
+let early: EarlyBoard | undefined;
 
 /** The board that the index page has asked for, if it did so for this reader. */
 async function fromPage(
@@ -64,10 +70,24 @@ export function askEarly(
   const board = isSame
     ? fromPage(page, identity).then(answer => answer ?? ask())
     : ask();
-  // Whoever takes it sees the failure; if nobody does, it is of no interest.
-  board.catch(() => {});
-  early = { window, board, at: isSame ? page.at : Date.now() };
+  const asked: EarlyBoard = {
+    window,
+    at: isSame ? page.at : Date.now(),
+    board,
+  };
+  board.then(
+    answer => {
+      asked.answer = answer;
+    },
+    () => {
+      // Whoever takes it sees the failure; if nobody does, it is of no interest.
+    },
+  );
+  early = asked;
 }
+
+const isFresh = (found: EarlyBoard | undefined, window: BoardWindow) =>
+  found?.window === window && Date.now() - found.at < FRESH_MS;
 
 /** The board that was asked for early, once and while it is fresh. */
 export function takeEarly(
@@ -75,7 +95,16 @@ export function takeEarly(
 ): Promise<BoardResponse> | undefined {
   const taken = early;
   early = undefined;
-  return taken?.window === window && Date.now() - taken.at < FRESH_MS
-    ? taken.board
-    : undefined;
+  return isFresh(taken, window) ? taken?.board : undefined;
+}
+
+/** The same where it has come already: the page shows it from the start, and nobody takes it again. */
+export function takeEarlyAnswer(
+  window: BoardWindow,
+): BoardResponse | undefined {
+  const answer = isFresh(early, window) ? early?.answer : undefined;
+  if (answer) {
+    early = undefined;
+  }
+  return answer;
 }

@@ -7,7 +7,7 @@ import type {
 } from '@rocket/plugin-critical-paths-common';
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { criticalPathsApiRef } from '../api/CriticalPathsApi';
-import { takeEarly } from '../lib/earlyBoard';
+import { takeEarly, takeEarlyAnswer } from '../lib/earlyBoard';
 
 /** All paths over a window. */
 export function useBoard(window: BoardWindow) {
@@ -15,6 +15,7 @@ export function useBoard(window: BoardWindow) {
   return useReading(
     useQuery({
       queryKey: ['board', window],
+      initialData: () => takeEarlyAnswer(window),
       queryFn: ({ signal }) =>
         takeEarly(window) ?? api.getBoard({ window, signal }),
       placeholderData: keepPreviousData,
