@@ -240,4 +240,26 @@ describe.each(databases.eachSupportedId())('groups of pushes on %p', id => {
       (await knex('repositories').pluck('repository')).sort(),
     ).not.toContain('acme/thief');
   });
+
+  if (id !== 'SQLITE_3') {
+    it('are not held up by what one of them has to wait for', async () => {
+      const { knex, groups, ready, alone } = await setUp();
+      await groups.write(ready('acme/slow', [item('slow')]));
+      alone.length = 0;
+      let slow: Promise<unknown> | undefined;
+      await knex.transaction(async elsewhere => {
+        await elsewhere('repositories')
+          .where('repository', 'acme/slow')
+          .forUpdate();
+        slow = groups.write(ready('acme/slow', [item('slow', 'two')]));
+        const quick = groups.write(ready('acme/quick', [item('quick')]));
+        // While the row is still held.
+        expect((await quick).outcomes).toEqual(['created']);
+        const next = groups.write(ready('acme/next', [item('next')]));
+        expect((await next).outcomes).toEqual(['created']);
+      });
+      expect(await slow).toMatchObject({ outcomes: ['updated'] });
+      expect(alone).toContain('acme/slow');
+    });
+  }
 });
