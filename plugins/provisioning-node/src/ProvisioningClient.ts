@@ -38,6 +38,8 @@ import type { EffectQuery, ProvisioningService } from './provisioningService';
 const TIMEOUT_MS = 30_000;
 /** A preflight asks several systems. */
 const PREFLIGHT_TIMEOUT_MS = 60_000;
+/** Most effects are made at once; the others are asked for less and less often. */
+const FIRST_POLL_MS = 25;
 const POLL_MS = 500;
 /** Polls in a row without an answer before waiting is given up. */
 const MAX_MISSED_POLLS = 20;
@@ -163,6 +165,7 @@ export class ProvisioningClient implements ProvisioningService {
     const { signal, onProgress } = options;
     let missed = 0;
     let said: string | undefined;
+    let pauseMs = FIRST_POLL_MS;
     for (;;) {
       signal?.throwIfAborted();
       try {
@@ -185,7 +188,8 @@ export class ProvisioningClient implements ProvisioningService {
         missed += 1;
         if (missed > MAX_MISSED_POLLS) throw error;
       }
-      await delay(POLL_MS, undefined, { signal });
+      await delay(pauseMs, undefined, { signal });
+      pauseMs = Math.min(2 * pauseMs, POLL_MS);
     }
   }
 
