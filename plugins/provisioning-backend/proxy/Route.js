@@ -221,11 +221,11 @@ class Route {
     });
     upstream.on('error', error => {
       if (over) return;
-      // Nothing has reached it: never connected, or (without a body) a kept connection that was closed under us.
+      // Nothing has reached it, or a read met a kept connection that was closed under us: only what changes nothing may be sent twice.
       const untouched =
         !began ||
         (upstream.reusedSocket &&
-          bodyless(req) &&
+          isRead(req) &&
           /** @type {NodeJS.ErrnoException} */ (error).code === 'ECONNRESET');
       if (untouched && !res.headersSent && !res.destroyed) {
         over = true;
@@ -318,8 +318,9 @@ class Route {
 }
 
 /** @param {http.IncomingMessage} req */
-function bodyless(req) {
+function isRead(req) {
   return (
+    ['GET', 'HEAD', 'OPTIONS'].includes(req.method ?? '') &&
     req.headers['transfer-encoding'] === undefined &&
     Number(req.headers['content-length'] ?? 0) === 0
   );

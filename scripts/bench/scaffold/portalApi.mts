@@ -151,7 +151,7 @@ export class PortalApi {
     name: string,
     owner: string,
     commit: string,
-    seconds = 180,
+    seconds = 600,
   ): Promise<Service> {
     await this.call('POST', 'provisioning/services', {
       name,

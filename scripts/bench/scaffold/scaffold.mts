@@ -5,6 +5,7 @@
  * Bounds (the design's G8): 0 failed requests of 500 per second (open loop, Poisson) while a new version takes over; nothing of a version
  * that never gets ready is served; a version that breaks when it serves is taken back within 30 s, and nothing fails after that.
  * BENCH_ROUNDS (default 3) services are made; the last one is deployed. BENCH_PORT (default 7507): the portal's port, the others follow.
+ * BENCH_RATE: another load, for a look on a busy machine; the bound is then not met.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
@@ -91,7 +92,9 @@ export async function scaffold() {
 
     const bounds = {
       [`0 of the requests at ${RATE}/s fail while a version takes over`]:
-        good.failed === 0 && good.service.deployment?.status === 'done',
+        RATE >= 500 &&
+        good.failed === 0 &&
+        good.service.deployment?.status === 'done',
       'nothing of a version that never gets ready is served':
         never.failed === 0 &&
         never.service.deployment?.status === 'failed' &&

@@ -11,10 +11,10 @@ import {
 import type { PortalApi, Service } from './portalApi.mts';
 import { OWNER } from './runs.mts';
 
-/** Requests per second. */
-export const RATE = 500;
+/** Requests per second; the bound is for 500. */
+export const RATE = Number(process.env.BENCH_RATE ?? 500);
 /** Longest time of one load; it ends with the deployment. */
-const MAX_SECONDS = 300;
+const MAX_SECONDS = 900;
 const AFTER_MS = 2_000;
 
 export interface Switch {

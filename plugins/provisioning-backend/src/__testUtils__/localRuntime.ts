@@ -28,7 +28,8 @@ http.createServer(async (req, res) => {
   fs.appendFileSync(behaviour.trace, behaviour.version + ' ' + process.pid + '\\n');
   for await (const _ of req) {}
   if (behaviour.crashAfter !== undefined && served > behaviour.crashAfter) { fs.writeFileSync('behaviour.json', JSON.stringify({ ...behaviour, exitAtStart: true })); process.exit(7); }
-  await new Promise(resolve => setTimeout(resolve, 20));
+  const wait = Number(new URL(req.url, 'http://localhost').searchParams.get('ms') ?? 20);
+  await new Promise(resolve => setTimeout(resolve, wait));
   const answer = { version: behaviour.version, pid: process.pid, url: process.env.DATABASE_URL };
   if (process.env.DATABASE_URL) {
     const client = new Client({ connectionString: process.env.DATABASE_URL });

@@ -110,10 +110,20 @@ export class RunningVersions {
       }
       if (before) running.delete(before);
     } catch (error) {
+      next.listen(() => {});
+      if (before && running.has(before)) {
+        this.#versions.set(name, before);
+        // Wherever it failed: what is ended must get nothing.
+        if (this.#proxy.has(name, port)) {
+          await this.#proxy
+            .route(name, port, before.serving)
+            .catch(failure => this.#logger.error(`proxy, ${name}: ${failure}`));
+        }
+      } else {
+        this.#versions.delete(name);
+      }
       await next.stop();
       running.delete(next);
-      if (before && running.has(before)) this.#versions.set(name, before);
-      else this.#versions.delete(name);
       throw error;
     }
     return port;

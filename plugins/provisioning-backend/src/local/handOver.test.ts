@@ -33,6 +33,8 @@ describe('a new version beside the one that serves', () => {
   it('takes over under continuous requests without losing one, again and again, at the same address', async () => {
     const { url } = await made.deploy(made.version('cards', { version: '1' }));
     clients = startClients(url);
+    // Under way for longer than both versions stay beside each other.
+    const slow = startClients(`${url}/?ms=700`, 4);
     await clients.until(answer => answer.version === '1');
     for (const version of ['2', '3', '4']) {
       const endpoint = await made.deploy(made.version('cards', { version }));
@@ -41,6 +43,7 @@ describe('a new version beside the one that serves', () => {
       // The version before has ended.
       expect(groups()).toHaveLength(1);
     }
+    expect(failed(await slow.stop())).toEqual([]);
     const answers = await clients.stop();
     expect(failed(answers)).toEqual([]);
     expect(new Set(answers.map(answer => answer.version))).toEqual(

@@ -39,6 +39,25 @@ export async function handOver(options: {
   const { old, next, port, proxy, policy, log, signal } = options;
   const { name } = next;
   const short = (version: ServiceVersion) => version.commit.slice(0, 7);
+  const drain = async (version: ServiceVersion) => {
+    try {
+      const cut = await proxy.drain(
+        name,
+        version.ports,
+        signal.aborted ? 0 : policy.drainMs,
+      );
+      if (cut === 0) return;
+      log.write(
+        'rocket',
+        `${cut} requests to ${short(version)} had not ended after ${
+          policy.drainMs / 1000
+        } s and were cut off`,
+      );
+    } catch (error) {
+      // Who serves is settled by now.
+      log.write('rocket', (error as Error).message);
+    }
+  };
   await proxy.route(name, port, next.serving);
   log.write(
     'rocket',
@@ -52,25 +71,13 @@ export async function handOver(options: {
     next.listen(() => {});
     log.write('rocket', `back to ${short(old)}: ${reason}`);
     await proxy.route(name, port, old.serving);
-    await proxy.drain(name, next.ports, policy.drainMs);
+    await drain(next);
     await next.stop();
     throw new Error(
       `The new version was taken back and the one before it serves again: ${reason}`,
     );
   }
-  const cut = await proxy.drain(
-    name,
-    old.ports,
-    signal.aborted ? 0 : policy.drainMs,
-  );
-  if (cut > 0) {
-    log.write(
-      'rocket',
-      `${cut} requests to ${short(old)} took longer than ${
-        policy.drainMs / 1000
-      } s and were cut off`,
-    );
-  }
+  await drain(old);
   await old.stop();
 }
 
@@ -92,7 +99,9 @@ async function watch(options: {
     if (bad >= BAD_LOOKS || (answer && next.healthy < next.size)) {
       return `it is not ready any more: ${answer}`;
     }
-    const failing = judge(await proxy.figures(next.name), old, next, policy);
+    // A proxy that is just being started again has seen nothing.
+    const figures = await proxy.figures(next.name).catch(() => ({}));
+    const failing = judge(figures, old, next, policy);
     if (failing) return failing;
     const left = end - Date.now();
     if (left <= 0) return undefined;

@@ -269,6 +269,9 @@ describe('the proxy in front of the services', () => {
       ]);
       for (let i = 0; i < 5; i += 1) expect(await get()).toBe('ok');
       expect(served).toBe(5);
+      // It may have been carried out: what changes something is sent once.
+      const posted = await fetch(url(), { method: 'POST' });
+      expect(posted.status).toBe(502);
     } finally {
       for (const socket of sockets) socket.destroy();
       server.close();
