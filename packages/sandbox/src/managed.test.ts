@@ -2,6 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createMockDirectory } from '@backstage/backend-test-utils';
 import { type RunningSandbox, startSandbox } from './server';
 
+jest.setTimeout(60_000);
+
 const directory = createMockDirectory();
 const ACCOUNT = {
   id: 1000001,

@@ -12,11 +12,13 @@ import { createNerdGraphHandler } from './nerdgraph/createNerdGraphHandler';
 import { EventStore, type SandboxAccount } from './store/EventStore';
 import { Journal } from './store/Journal';
 import { ManagedObjects } from './store/ManagedObjects';
+import { ServiceLevelMeter } from './store/ServiceLevelMeter';
 import { startPipelines, type PipelineOptions } from './pipelines';
 import { startTraffic } from './traffic';
 
 const HOST = '127.0.0.1';
 const PRUNE_EVERY_MS = 3_600_000;
+const MEASURE_EVERY_MS = 60_000;
 const LIMITS = {
   maxBytes: 100_000,
   maxInflatedBytes: 100_000,
@@ -164,6 +166,21 @@ export async function startSandbox(
     );
     pruning.unref();
     closers.push(async () => clearInterval(pruning));
+    const meter = new ServiceLevelMeter(store, managed, now);
+    let measured: Promise<void> = Promise.resolve();
+    const measuring = setInterval(() => {
+      if (!isReady) return;
+      measured = measured
+        .then(() => meter.measure())
+        .catch(error =>
+          logger?.warn(`Service levels could not be counted: ${error}`),
+        );
+    }, MEASURE_EVERY_MS);
+    measuring.unref();
+    closers.push(async () => {
+      clearInterval(measuring);
+      await measured;
+    });
 
     let history: Promise<unknown> = Promise.resolve();
     if (options.scenarioFile !== undefined) {

@@ -201,6 +201,8 @@ describe('a watch', () => {
     fake.forgetFaults();
     const watching = start();
     await open();
+    await client.apply(map('seen'));
+    await when(() => told.includes('added seen'));
     await watching.stop();
     await new Promise<void>(done => {
       const ended = () => (fake.openWatches ? setImmediate(ended) : done());
@@ -224,6 +226,22 @@ describe('a watch', () => {
       before[1],
       before[2] + 1,
     ]);
+  });
+
+  it('tells nothing more to a listener that stops it', async () => {
+    await client.apply(map('a'));
+    await client.apply(map('b'));
+    const stopped = new Promise<void>(done => {
+      start({
+        onChange: ({ object }) => {
+          told.push(object.metadata.name!);
+          watch!.stop().then(done);
+        },
+      });
+    });
+    await stopped;
+    expect(told).toEqual(['a']);
+    expect(syncs).toBe(0);
   });
 
   it('goes on when a listener throws, and says so', async () => {

@@ -130,6 +130,11 @@ describe('a service that is born', () => {
     expect(effects[2].details.pending).toContain('first telemetry');
     expect(effects[3].details.pending).toContain('first telemetry');
 
+    // Waiting is as intended; nobody is to be alarmed by it.
+    for (const { id } of effects) {
+      const { observation } = await world.ledger.observe(id);
+      expect(observation!.state).toBe('present');
+    }
     // Nothing reports yet: a round makes nothing and costs one request.
     const { requests } = world.newrelic.stats();
     expect(await world.pending.run()).toBe(0);

@@ -22,7 +22,7 @@ const rendered = new Map<string, [string, string][]>();
 
 /** The manifests of a golden service as the scaffolder writes them. */
 export function skeletonFiles(
-  values: { name?: string; broker?: string } = {},
+  values: { name?: string; broker?: string; template?: string } = {},
 ): Map<string, string> {
   const key = JSON.stringify(values);
   if (!rendered.has(key)) rendered.set(key, [...renderSkeleton(values)]);

@@ -48,7 +48,10 @@ describeOnCluster('the runtime on a real API server', cluster => {
     close?.();
   });
 
-  function start(settings: Partial<typeof DEFAULT_SETTINGS> = {}) {
+  function start(
+    settings: Partial<typeof DEFAULT_SETTINGS> = {},
+    template = 'transaction-service-nodejs',
+  ) {
     gate = jest.fn<Promise<GateAnswer>, [string]>(async () => ({
       decision: 'allow',
       reasons: [],
@@ -87,7 +90,7 @@ describeOnCluster('the runtime on a real API server', cluster => {
       commit,
       image: imageOf(commit),
       async checkout(directory) {
-        const files = skeletonFiles({ name: service });
+        const files = skeletonFiles({ name: service, template });
         change(files);
         for (const [file, text] of files) {
           const to = path.join(directory, 'deploy/kubernetes', file);
@@ -157,8 +160,8 @@ describeOnCluster('the runtime on a real API server', cluster => {
     return names;
   }
 
-  it('brings a service up, healthy, as its manifests say, and leaves nothing when it is removed', async () => {
-    const { target, behave, deploy, phases, get, service, ...rest } = start();
+  it.each(['transaction-service-nodejs', 'authorization-service-nodejs'])('brings a service up, healthy, as its manifests say, and leaves nothing when it is removed: %s', async template => {
+    const { target, behave, deploy, phases, get, service, ...rest } = start({}, template);
     behave(() => 'ready');
     const endpoint = await deploy(target(COMMITS[0]));
     expect(endpoint.url).toBe(

@@ -9,7 +9,12 @@ import { desiredServiceLevels } from '../desired/serviceLevels';
 import { type Difference, differences } from '../differences';
 import { isMarked, markOf } from '../mark';
 import type { Indicator } from '../nerdgraph/entities';
-import { applicationFindings, findApplication, waitsFor } from './application';
+import {
+  applicationFindings,
+  findApplication,
+  waitsFor,
+  withoutEntity,
+} from './application';
 import {
   assertEnabled,
   detail,
@@ -108,7 +113,7 @@ export class ServiceLevelsHandler implements EffectHandler {
       const { scope, appName, mark, levels } = this.wanted(effect, context);
       const { entities } = this.deps;
       const application = await findApplication(entities, scope, appName);
-      if (!application) return { state: 'absent', message: waitsFor(appName) };
+      if (!application) return withoutEntity(effect, appName);
       const own = (await entities.indicators(scope, application.guid)).filter(
         indicator => isMarked(indicator, mark),
       );

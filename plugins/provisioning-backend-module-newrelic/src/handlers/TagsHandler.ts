@@ -6,7 +6,12 @@ import type {
   UndoResult,
 } from '@rocket/plugin-provisioning-node';
 import type { FoundEntity } from '../nerdgraph/entities';
-import { applicationFindings, findApplication, waitsFor } from './application';
+import {
+  applicationFindings,
+  findApplication,
+  waitsFor,
+  withoutEntity,
+} from './application';
 import {
   assertEnabled,
   detail,
@@ -98,7 +103,7 @@ export class TagsHandler implements EffectHandler {
         scope,
         appName,
       );
-      if (!application) return { state: 'absent', message: waitsFor(appName) };
+      if (!application) return withoutEntity(effect, appName);
       const missing = Object.entries(tags).flatMap(([key, value]) => {
         const found = valuesOf(application, key);
         return found.includes(value)
@@ -137,7 +142,7 @@ export class TagsHandler implements EffectHandler {
       return { outcome: 'done', message: 'There was nothing left' };
     }
     // What was there before Rocket came, and what the agent's labels say, stays.
-    const ours = Object.entries(tags).filter(
+    const ours = Object.entries(known ? addedOf(effect) : tags).filter(
       ([key, value]) => valuesOf(application, key).includes(value),
     );
     if (ours.length > 0) {

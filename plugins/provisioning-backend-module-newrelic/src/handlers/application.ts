@@ -1,7 +1,12 @@
 import { ConflictError } from '@backstage/errors';
-import type { PreflightFinding } from '@rocket/plugin-provisioning-common';
+import type {
+  Effect,
+  Observation,
+  PreflightFinding,
+} from '@rocket/plugin-provisioning-common';
 import type { EntitiesApi, FoundEntity } from '../nerdgraph/entities';
 import type { Scope } from '../nerdgraph/NerdGraph';
+import { pendingOf } from './common';
 
 /**
  * The entity of an application; undefined before its first telemetry.
@@ -31,6 +36,22 @@ export async function findApplication(
 /** What an effect of an application's entity waits for. */
 export function waitsFor(appName: string): string {
   return `Waits for the first telemetry of '${appName}': New Relic has no such application yet`;
+}
+
+/**
+ * Without an entity: waiting for it is as intended, and is no drift; once it
+ * was there, its loss is.
+ */
+export function withoutEntity(
+  effect: Pick<Effect, 'details'>,
+  appName: string,
+): Omit<Observation, 'observedAt'> {
+  return pendingOf(effect.details)
+    ? { state: 'present', message: waitsFor(appName) }
+    : {
+        state: 'absent',
+        message: `New Relic has no application '${appName}' any more`,
+      };
 }
 
 export async function applicationFindings(

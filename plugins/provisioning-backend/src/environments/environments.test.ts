@@ -17,10 +17,8 @@ import { LEASE_MS } from '../operations/OperationEngine';
 import { ServiceTargets } from '../operations/ServiceTargets';
 import { Access } from '../service/Access';
 import { DatabaseEnvironmentStore } from './DatabaseEnvironmentStore';
-import {
-  CreateEnvironmentHandler,
-  DeleteEnvironmentHandler,
-} from './environmentKinds';
+import { DeleteEnvironmentHandler } from './DeleteEnvironmentHandler';
+import { CreateEnvironmentHandler } from './environmentKinds';
 import { EnvironmentService } from './EnvironmentService';
 import { EnvironmentSweeper } from './EnvironmentSweeper';
 import { readEnvironmentSettings } from './settings';

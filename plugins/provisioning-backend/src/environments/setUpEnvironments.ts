@@ -7,15 +7,13 @@ import type { NotificationService } from '@backstage/plugin-notifications-node';
 import type { Knex } from 'knex';
 import type { EffectLedger } from '../effects/EffectLedger';
 import type { OperationHandler } from '../operations/OperationHandler';
-import type {
-  ApprovalRules,
-  OperationService,
-} from '../operations/OperationService';
+import type { ApprovalRules } from '../operations/OperationPlanner';
+import type { OperationService } from '../operations/OperationService';
 import type { Access } from '../service/Access';
 import { DatabaseEnvironmentStore } from './DatabaseEnvironmentStore';
+import { DeleteEnvironmentHandler } from './DeleteEnvironmentHandler';
 import {
   CreateEnvironmentHandler,
-  DeleteEnvironmentHandler,
   type EnvironmentKindDeps,
 } from './environmentKinds';
 import { EnvironmentService } from './EnvironmentService';

@@ -8,7 +8,7 @@ import {
   type JsonObject,
 } from '@backstage/types';
 import type { Environment } from '@rocket/plugin-provisioning-common';
-import type { ApprovalRule } from '../operations/OperationService';
+import type { ApprovalRule } from '../operations/OperationPlanner';
 
 const TIERS = ['development', 'staging', 'production'] as const;
 const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;

@@ -29,33 +29,14 @@ import type {
   OperationStore,
 } from './OperationStore';
 
-/** What an environment wants before something in it changes. */
-export interface ApprovalRule {
-  /** Entity refs; a member of one of them has to agree. */
-  approvers: string[];
-  /** Milliseconds. */
-  expiryMs: number;
-}
-
-/** Undefined where nobody has to agree. */
-export type ApprovalRules = (environment: string) => ApprovalRule | undefined;
-
-/** A plan with what it was made from. */
-interface PlannedOperation {
-  plan: OperationPlan;
-  draft: PlanDraft;
-  rules: ApprovalRule[];
-}
-
 /** Until what an operation needs is taken for it; a killed backend's is then carried out as it is. */
 const HELD_MS = 60_000;
 
 /** Plans, requests and decisions; the engine carries out what comes of them. */
 export class OperationService {
+  readonly #planner: OperationPlanner;
   readonly #deps: {
     store: OperationStore;
-    handlers: ReadonlyMap<OperationKind, OperationHandler>;
-    rules: ApprovalRules;
     access: Access;
     approvers: Approvers;
     auditor: AuditorService;
@@ -75,6 +56,7 @@ export class OperationService {
     /** Milliseconds since 1970. */
     now?: () => number;
   }) {
+    this.#planner = new OperationPlanner(deps);
     this.#deps = { changed: () => {}, now: Date.now, ...deps };
   }
 
@@ -83,7 +65,7 @@ export class OperationService {
     request: PlanRequest,
     credentials: BackstageCredentials,
   ): Promise<OperationPlan> {
-    return (await this.#plan(request, credentials)).plan;
+    return (await this.#planner.plan(request, credentials)).plan;
   }
 
   /**
@@ -95,7 +77,7 @@ export class OperationService {
     credentials: BackstageCredentials,
   ): Promise<Operation> {
     const { access } = this.#deps;
-    const planned = await this.#plan(request, credentials);
+    const planned = await this.#planner.plan(request, credentials);
     const { plan, draft } = planned;
     for (const owner of new Set([draft.owner, ...draft.owners])) {
       await access.requireOwner(credentials, owner);
@@ -114,7 +96,7 @@ export class OperationService {
     by: string,
     reason: string,
   ): Promise<Operation> {
-    return this.#store(await this.#plan(request), by, reason);
+    return this.#store(await this.#planner.plan(request), by, reason);
   }
 
   async #store(
@@ -151,7 +133,7 @@ export class OperationService {
     const inTheWay = await store.insert(record, new Date(time + HELD_MS));
     if (inTheWay) throw conflictWith(inTheWay);
     try {
-      await this.#handler(plan.kind).admit?.(record);
+      await this.#planner.handler(plan.kind).admit?.(record);
     } catch (error) {
       const { message } = toError(error);
       await store.abandon(record.id, {
@@ -287,55 +269,11 @@ export class OperationService {
     }
   }
 
-  async #plan(
-    request: PlanRequest,
-    credentials?: BackstageCredentials,
-  ): Promise<PlannedOperation> {
-    const handler = this.#handler(request.kind);
-    const input = handler.parseInput(request.input);
-    const draft = await handler.plan({ ...request, input }, credentials);
-    return this.#finishPlan({ ...request, input }, draft);
-  }
-
-  #finishPlan(request: PlanRequest, draft: PlanDraft): PlannedOperation {
-    const { kind, subject, input } = request;
-    const environment = request.environment ?? draft.environment;
-    const wanting = draft.environments.flatMap(name => {
-      const rule = this.#deps.rules(name);
-      return rule ? [{ name, ...rule }] : [];
-    });
-    const approval = wanting.length > 0 && {
-      approvers: [...new Set(wanting.flatMap(rule => rule.approvers))],
-      reason: `${wanting
-        .map(({ name }) => name)
-        .join(', ')}: another person has to agree`,
-    };
-    const plan: OperationPlan = {
-      kind,
-      subject,
-      ...(environment === undefined ? {} : { environment }),
-      input,
-      steps: draft.steps,
-      ...(approval ? { approval } : {}),
-      warnings: draft.warnings,
-      digest: digestOf({
-        kind,
-        subject,
-        environment: environment ?? null,
-        input,
-        steps: draft.steps.map(({ id, change }) => ({ id, change })),
-        basis: draft.basis,
-        approvers: wanting.map(({ approvers }) => approvers),
-      }),
-    };
-    return { plan, draft, rules: wanting };
-  }
-
   /** What changed while it waited was not seen by who asked. */
   async #requireAsPlanned(record: OperationRecord, by: string) {
     let problem: string | undefined;
     try {
-      const { plan } = await this.#plan(record);
+      const { plan } = await this.#planner.plan(record);
       if (plan.digest !== record.digest) {
         problem = 'What it was planned from has changed; ask for it again';
       }
@@ -363,17 +301,9 @@ export class OperationService {
 
   async #ended(id: string) {
     const record = await this.#get(id);
-    await this.#handler(record.kind).ended?.(
-      record,
-      record.state,
-      record.message,
-    );
-  }
-
-  #handler(kind: OperationKind): OperationHandler {
-    const handler = this.#deps.handlers.get(kind);
-    if (!handler) throw new InputError(`kind: there is no operation '${kind}'`);
-    return handler;
+    await this.#planner
+      .handler(record.kind)
+      .ended?.(record, record.state, record.message);
   }
 
   async #get(id: string): Promise<OperationRecord> {
@@ -402,21 +332,4 @@ export function toOperation(record: OperationRecord): Operation {
   const { digest, approvalGroups, attempts, cancelBy, notified, ...shown } =
     record;
   return shown;
-}
-
-/** Independent of the order of fields. */
-function digestOf(value: JsonValue): string {
-  return createHash('sha256').update(canonical(value)).digest('hex');
-}
-
-function canonical(value: JsonValue | undefined): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (value !== null && typeof value === 'object') {
-    return `{${Object.keys(value)
-      .filter(key => value[key] !== undefined)
-      .sort()
-      .map(key => `${JSON.stringify(key)}:${canonical(value[key])}`)
-      .join(',')}}`;
-  }
-  return JSON.stringify(value ?? null);
 }

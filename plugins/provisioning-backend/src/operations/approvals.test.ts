@@ -6,7 +6,7 @@ import {
 } from '@backstage/backend-test-utils';
 import { FakeLedger } from '../__testUtils__/fakeLedger';
 import { createHarness, retire, START, user } from './__testUtils__/harness';
-import type { ApprovalRules } from './OperationService';
+import type { ApprovalRules } from './OperationPlanner';
 
 jest.setTimeout(60_000);
 

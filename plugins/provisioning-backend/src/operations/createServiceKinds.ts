@@ -7,11 +7,10 @@ import type { ServiceManager } from '../service/ServiceManager';
 import type { ServiceStore } from '../service/ServiceStore';
 import type { OperationHandler } from './OperationHandler';
 import { ServiceImages } from './ServiceImages';
+import { RotateHandler, ScaleHandler } from './dayTwoKinds';
 import {
   DeployHandler,
   RollbackHandler,
-  RotateHandler,
-  ScaleHandler,
   type ServiceKindDeps,
 } from './serviceKinds';
 import { ServiceTargets } from './ServiceTargets';

@@ -4,12 +4,8 @@ import { FakeLedger } from '../__testUtils__/fakeLedger';
 import type { ServiceRecord } from '../service/ServiceStore';
 import type { OperationRecord } from './OperationStore';
 import { ServiceImages } from './ServiceImages';
-import {
-  DeployHandler,
-  RollbackHandler,
-  RotateHandler,
-  ScaleHandler,
-} from './serviceKinds';
+import { RotateHandler, ScaleHandler } from './dayTwoKinds';
+import { DeployHandler, RollbackHandler } from './serviceKinds';
 import { ServiceTargets } from './ServiceTargets';
 
 const SUBJECT = 'component:default/pay-api';

@@ -17,7 +17,8 @@ import { DatabaseOperationStore } from './DatabaseOperationStore';
 import { OperationEngine } from './OperationEngine';
 import type { OperationHandler } from './OperationHandler';
 import { OperationNotifier } from './OperationNotifier';
-import { OperationService, type ApprovalRules } from './OperationService';
+import type { ApprovalRules } from './OperationPlanner';
+import { OperationService } from './OperationService';
 import { RetentionSweeper } from './RetentionSweeper';
 
 /** Puts together what plans, keeps and carries out operations; the plugin's migrations must have run. */

@@ -12,7 +12,8 @@ import { DatabaseOperationStore } from '../DatabaseOperationStore';
 import { OperationEngine } from '../OperationEngine';
 import type { OperationHandler } from '../OperationHandler';
 import { OperationNotifier } from '../OperationNotifier';
-import { OperationService, type ApprovalRules } from '../OperationService';
+import type { ApprovalRules } from '../OperationPlanner';
+import { OperationService } from '../OperationService';
 import { RetireHandler, UndoHandler } from '../removalKinds';
 
 export const SUBJECT = 'component:default/pay-api';
