@@ -77,7 +77,7 @@ export class DatabaseEntityStore implements EntityStore {
   ): Promise<T> {
     return this.#db.transaction(async tx => {
       if (this.#db.client.config.client === 'pg') {
-        void lockTimeoutMs;
+        await tx.raw(`set local lock_timeout = ${Math.round(lockTimeoutMs)}`);
       }
       return work(tx);
     });

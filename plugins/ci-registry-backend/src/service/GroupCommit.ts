@@ -94,7 +94,7 @@ export class GroupCommit {
         ...entities.map(item => item.entityRef),
         ...removed,
       ];
-      const isFree = names.length > 0;
+      const isFree = names.every(name => !taken.has(name));
       // What comes later for the same repository or entity stays behind this one.
       names.forEach(name => taken.add(name));
       (isFree && group.length < MAX_PUSHES ? group : left).push(one);
