@@ -22,7 +22,8 @@ describe('a new version beside the one that serves', () => {
     await clients?.stop();
     clients = undefined;
     await made.runtime.shutdown();
-    expect(findMarkedGroups(join(directory, 'services'))).toEqual([]);
+    const left = findMarkedGroups(join(directory, 'services'));
+    if (left.length > 0) throw new Error(`left behind: ${left}`);
     await rm(directory, { recursive: true, force: true });
   });
 
@@ -75,7 +76,7 @@ describe('a new version beside the one that serves', () => {
         try {
           return await made.deploy(first);
         } catch (error) {
-          expect(String(error)).toMatch(/not ready/);
+          if (!/not ready/.test(String(error))) throw error;
         }
       }
     };

@@ -148,7 +148,10 @@ describe('the proxy in front of the services', () => {
   it('lets what is under way at the old version end, on connections that are kept, and sends the rest to the new one', async () => {
     let finish: (() => void) | undefined;
     const old = await serve((req, res) => {
-      if (req.url !== '/slow') return void res.end('old');
+      if (req.url !== '/slow') {
+        res.end('old');
+        return;
+      }
       res.write('half');
       finish = () => res.end(' whole');
     });
@@ -255,7 +258,10 @@ describe('the proxy in front of the services', () => {
       let count = 0;
       socket.on('data', () => {
         count += 1;
-        if (count > 1) return void socket.resetAndDestroy();
+        if (count > 1) {
+          socket.resetAndDestroy();
+          return;
+        }
         served += 1;
         socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
       });

@@ -156,7 +156,7 @@ export function createDeployAction(options: {
           reason: `Template task ${ctx.task.id}`,
           ctx: {
             logger: ctx.logger,
-            checkpoint: options => ctx.checkpoint(options),
+            checkpoint: saved => ctx.checkpoint(saved),
             signal: ctx.signal
               ? AbortSignal.any([ctx.signal, timeout])
               : timeout,
