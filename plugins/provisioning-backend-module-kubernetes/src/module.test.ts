@@ -74,9 +74,7 @@ describe('the module', () => {
       ],
     };
     const { scheduler } = await added({ kubernetes });
-    expect(
-      scheduler.scheduleTask.mock.calls.map(([task]) => task.id),
-    ).toEqual([
+    expect(scheduler.scheduleTask.mock.calls.map(([task]) => task.id)).toEqual([
       'provisioning-kubernetes-sweep',
       'provisioning-kubernetes-watch',
     ]);

@@ -160,62 +160,68 @@ describeOnCluster('the runtime on a real API server', cluster => {
     return names;
   }
 
-  it.each(['transaction-service-nodejs', 'authorization-service-nodejs'])('brings a service up, healthy, as its manifests say, and leaves nothing when it is removed: %s', async template => {
-    const { target, behave, deploy, phases, get, service, ...rest } = start({}, template);
-    behave(() => 'ready');
-    const endpoint = await deploy(target(COMMITS[0]));
-    expect(endpoint.url).toBe(
-      `http://${service}.${rest.namespace}.svc.cluster.local`,
-    );
-    expect(phases).toEqual([
-      'checkout',
-      'install',
-      'database',
-      'migrate',
-      'start',
-      'health',
-    ]);
-    const deployment = (await get(
-      'Deployment',
-      `${service}-blue`,
-      'apps/v1',
-    )) as any;
-    expect(deployment.spec.template.spec.containers[0].image).toBe(
-      imageOf(COMMITS[0]),
-    );
-    expect(deployment.status.availableReplicas).toBe(1);
-    expect(deployment.metadata.annotations[MARKS.commit]).toBe(COMMITS[0]);
-    await expect(rest.colour()).resolves.toBe('blue');
-    expect(
-      (await get('Namespace', rest.namespace))?.metadata.labels,
-    ).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
-    const live = await everything(service);
-    expect(live.map(name => name.split('/')[0]).sort()).toEqual(
-      expect.arrayContaining([
+  it.each(['transaction-service-nodejs', 'authorization-service-nodejs'])(
+    'brings a service up, healthy, as its manifests say, and leaves nothing when it is removed: %s',
+    async template => {
+      const { target, behave, deploy, phases, get, service, ...rest } = start(
+        {},
+        template,
+      );
+      behave(() => 'ready');
+      const endpoint = await deploy(target(COMMITS[0]));
+      expect(endpoint.url).toBe(
+        `http://${service}.${rest.namespace}.svc.cluster.local`,
+      );
+      expect(phases).toEqual([
+        'checkout',
+        'install',
+        'database',
+        'migrate',
+        'start',
+        'health',
+      ]);
+      const deployment = (await get(
         'Deployment',
-        'ExternalSecret',
-        'HorizontalPodAutoscaler',
-        'Job',
-        'LimitRange',
-        'Namespace',
-        'NetworkPolicy',
-        'Pod',
-        'PodDisruptionBudget',
-        'ResourceQuota',
-        'Service',
-        'ServiceAccount',
-      ]),
-    );
-    const signal = new AbortController().signal;
-    await expect(
-      rest.runtime.observe(target(COMMITS[0]), { signal }),
-    ).resolves.toMatchObject({ state: 'present' });
-    await rest.removed(target(COMMITS[0]));
-    await expect(everything(service)).resolves.toEqual([]);
-    await expect(
-      rest.runtime.observe(target(COMMITS[0]), { signal }),
-    ).resolves.toMatchObject({ state: 'absent' });
-  });
+        `${service}-blue`,
+        'apps/v1',
+      )) as any;
+      expect(deployment.spec.template.spec.containers[0].image).toBe(
+        imageOf(COMMITS[0]),
+      );
+      expect(deployment.status.availableReplicas).toBe(1);
+      expect(deployment.metadata.annotations[MARKS.commit]).toBe(COMMITS[0]);
+      await expect(rest.colour()).resolves.toBe('blue');
+      expect(
+        (await get('Namespace', rest.namespace))?.metadata.labels,
+      ).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
+      const live = await everything(service);
+      expect(live.map(name => name.split('/')[0]).sort()).toEqual(
+        expect.arrayContaining([
+          'Deployment',
+          'ExternalSecret',
+          'HorizontalPodAutoscaler',
+          'Job',
+          'LimitRange',
+          'Namespace',
+          'NetworkPolicy',
+          'Pod',
+          'PodDisruptionBudget',
+          'ResourceQuota',
+          'Service',
+          'ServiceAccount',
+        ]),
+      );
+      const signal = new AbortController().signal;
+      await expect(
+        rest.runtime.observe(target(COMMITS[0]), { signal }),
+      ).resolves.toMatchObject({ state: 'present' });
+      await rest.removed(target(COMMITS[0]));
+      await expect(everything(service)).resolves.toEqual([]);
+      await expect(
+        rest.runtime.observe(target(COMMITS[0]), { signal }),
+      ).resolves.toMatchObject({ state: 'absent' });
+    },
+  );
 
   it('puts a new version beside the old one, changes the requests over, and keeps the old one for a while', async () => {
     const { runtime, target, behave, deploy, get, service, colour, removed } =
