@@ -42,11 +42,10 @@ export class ServiceLevelMeter {
           const at = { accountId, minute };
           const valid = await this.count(at, events.validEvents);
           if (valid > 0) {
-            const counts = events.badEvents
-              ? { 'newrelic.sli.bad': await this.count(at, events.badEvents) }
-              : {
-                  'newrelic.sli.good': await this.count(at, events.goodEvents!),
-                };
+            const [kind, query] = events.badEvents
+              ? (['bad', events.badEvents] as const)
+              : (['good', events.goodEvents!] as const);
+            const n = await this.count(at, query);
             this.store.append(accountId, [
               {
                 eventType: 'Metric',
@@ -54,7 +53,7 @@ export class ServiceLevelMeter {
                 attributes: {
                   metricName: 'newrelic.sli',
                   'newrelic.sli.valid': valid,
-                  ...counts,
+                  [`newrelic.sli.${kind}`]: n,
                   'entity.guid': guid,
                   'entity.name': name,
                 },
