@@ -57,9 +57,12 @@ export class EffectUpkeep {
       scope: 'local',
       frequency: { seconds: 10 },
       initialDelay: { seconds: 5 },
-      timeout: { minutes: 60 },
+      timeout: { minutes: 1 },
       fn: async () => {
-        await this.#ledger.takeUp();
+        // In the background: what takes long keeps nothing else waiting, and its lease keeps others off.
+        this.#ledger
+          .takeUp()
+          .catch(error => this.#logger.warn(`interrupted effects: ${error}`));
       },
     });
     await scheduler.scheduleTask({

@@ -133,13 +133,15 @@ export class RepositoryService {
     return { outcome: 'removed' };
   }
 
-  /** Makes it read-only; its content stays. Nothing to do when it is so or there is none. */
-  async archive(name: string): Promise<void> {
+  /** Makes the repository that the request made read-only; its content stays. False when it made none. */
+  async archive(name: string, requestId: string): Promise<boolean> {
     const { store } = this.#deps;
     const record = await store.getRepository(assertServiceName(name));
-    if (record && !record.archivedAt) {
+    if (record?.requestId !== requestId) return false;
+    if (!record.archivedAt) {
       await store.setArchived(name, new Date().toISOString());
     }
+    return true;
   }
 
   /** The row and whether its directory is there. */

@@ -208,10 +208,12 @@ export class GitRepositoryHandler implements EffectHandler {
   async remove(effect: Effect, mode: 'undo' | 'retire'): Promise<UndoResult> {
     const name = effect.reference;
     if (mode === 'retire') {
-      await this.#repositories.archive(name);
+      const archived = await this.#repositories.archive(name, effect.run);
       return {
         outcome: 'done',
-        message: `The repository ${name} is archived: it can be read only`,
+        message: archived
+          ? `The repository ${name} is archived: it can be read only`
+          : `There is no repository ${name} of this run`,
       };
     }
     const { commit, tree } = effect.intent as Record<string, string>;
