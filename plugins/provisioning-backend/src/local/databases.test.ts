@@ -7,6 +7,7 @@ import { makeRuntime, startClients } from '../__testUtils__/localRuntime';
 import { checkIsolation } from './databaseInspection';
 import { databaseRoles } from './databaseNames';
 import { EmbeddedPostgres } from './PostgresServer';
+import { accessOf } from './ServiceDatabases';
 
 jest.setTimeout(120_000);
 
@@ -51,18 +52,26 @@ describe('the databases of services', () => {
   const file = (name: string) =>
     join(directory, 'services', name, 'database.json');
 
+  /** As it is now; `ensure` would mend what a rotation left. */
+  const accessNow = async (name: string) =>
+    accessOf(
+      name,
+      await made.databases.admin.connectionUrl(),
+      (await made.databases.credentials(name).read())!,
+    );
+
   it('get new passwords under continuous requests without losing one, and refuse the old ones', async () => {
     const target = made.version('cards', { version: '1' }, database);
     const { url } = await made.deploy(target);
     clients = startClients(url, 6);
     const logins = new Set<string>();
     for (let round = 0; round < 3; round += 1) {
-      const before = await made.databases.ensure('cards');
+      const before = await accessNow('cards');
       expect(await query(before.appUrl, 'SELECT 1 AS one')).toEqual([
         { one: 1 },
       ]);
       await made.runtime.rotateCredentials(target, { signal });
-      const after = await made.databases.ensure('cards');
+      const after = await accessNow('cards');
       logins.add(new URL(after.appUrl).username);
       for (const key of ['appUrl', 'migrationUrl'] as const) {
         await expect(query(before[key], 'SELECT 1')).rejects.toThrow(
@@ -98,7 +107,7 @@ describe('the databases of services', () => {
     );
     const { url } = await made.deploy(target);
     const { pid } = await (await fetch(url)).json();
-    const before = await made.databases.ensure('brittle');
+    const before = await accessNow('brittle');
     const secrets = await readFile(file('brittle'), 'utf8');
     const release = join(
       directory,
