@@ -23,9 +23,9 @@ const CONDITION = `id name description enabled runbookUrl violationTimeLimitSeco
   signal { aggregationWindow aggregationMethod aggregationDelay fillOption slideBy }
   expiration { openViolationOnExpiration closeViolationsOnExpiration expirationDuration }`;
 
-const FIND_POLICIES = `query RocketPolicies($account: Int!, $name: String, $ids: [ID!], $cursor: String) {
+const FIND_POLICIES = `query RocketPolicies($account: Int!, $criteria: AlertsPoliciesSearchCriteriaInput, $cursor: String) {
   actor { account(id: $account) { alerts {
-    policiesSearch(searchCriteria: { name: $name, ids: $ids }, cursor: $cursor) {
+    policiesSearch(searchCriteria: $criteria, cursor: $cursor) {
       nextCursor policies { id name incidentPreference }
     }
   } } }
@@ -163,11 +163,7 @@ export class AlertsApi {
       scope,
       {
         query: FIND_POLICIES,
-        variables: {
-          account: scope.account.id,
-          name: criteria.name ?? null,
-          ids: criteria.ids ?? null,
-        },
+        variables: { account: scope.account.id, criteria },
       },
       data => {
         const found = data.actor.account.alerts.policiesSearch;
