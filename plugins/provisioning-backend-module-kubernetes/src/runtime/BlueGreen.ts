@@ -126,14 +126,8 @@ export class BlueGreen {
       live.deployments.get(live.active)!.metadata.annotations?.[
         MARKS.commit
       ] === release.commit;
-    const colour: Colour =
-      live.active === undefined
-        ? 'blue'
-        : same
-        ? live.active
-        : live.active === 'blue'
-        ? 'green'
-        : 'blue';
+    let colour: Colour = live.active === 'blue' ? 'green' : 'blue';
+    if (same) colour = live.active!;
     const objects = coloured(release, colour);
     const others = objects.filter(({ kind }) => kind !== 'Namespace');
     try {

@@ -73,9 +73,8 @@ describe('buildRelease', () => {
       'PodDisruptionBudget',
     ]);
     for (const object of objects) {
-      if (object.kind === 'Namespace')
-        expect(object.metadata.name).toBe('team-room');
-      else expect(object.metadata.namespace).toBe('team-room');
+      const { name, namespace } = object.metadata;
+      expect(object.kind === 'Namespace' ? name : namespace).toBe('team-room');
       expect(object.metadata.labels).toMatchObject({
         'app.kubernetes.io/managed-by': 'rocket',
         [MARKS.service]: 'ledger',

@@ -504,8 +504,12 @@ describeOnCluster('the runtime on a real API server', cluster => {
           1,
         );
         await client.apply(namespace);
-        for (const object of objects)
-          await client.apply(object, { dryRun: true });
+        for (const object of objects) {
+          const { object: taken } = await client.apply(object, {
+            dryRun: true,
+          });
+          expect(taken.metadata.uid).toBeDefined();
+        }
         await client.delete({
           apiVersion: 'v1',
           kind: 'Namespace',
