@@ -23,6 +23,11 @@ import {
 const ACTIVE: OperationState[] = ['waiting', 'running'];
 const MAX_LISTED = 200;
 
+const definedOf = (filter: Record<string, string | undefined>) =>
+  Object.fromEntries(
+    Object.entries(filter).filter(([, value]) => value !== undefined),
+  );
+
 /** Operations in the plugin's database, SQLite or PostgreSQL; several backends may share it. */
 export class DatabaseOperationStore implements OperationStore {
   readonly #db: Knex;
@@ -331,8 +336,3 @@ async function addEvent(
     message: message ?? null,
   });
 }
-
-const definedOf = (filter: Record<string, string | undefined>) =>
-  Object.fromEntries(
-    Object.entries(filter).filter(([, value]) => value !== undefined),
-  );

@@ -1,15 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type {
   AuditorService,
   BackstageCredentials,
 } from '@backstage/backend-plugin-api';
-import {
-  ConflictError,
-  InputError,
-  NotFoundError,
-  toError,
-} from '@backstage/errors';
-import type { JsonValue } from '@backstage/types';
+import { ConflictError, NotFoundError, toError } from '@backstage/errors';
 import type {
   Operation,
   OperationEvent,
@@ -21,8 +15,13 @@ import type {
 } from '@rocket/plugin-provisioning-common';
 import type { Access } from '../service/Access';
 import type { Approvers } from './Approvers';
-import type { OperationHandler, PlanDraft } from './OperationHandler';
+import type { OperationHandler } from './OperationHandler';
 import { ENGINE } from './OperationEngine';
+import {
+  OperationPlanner,
+  type ApprovalRules,
+  type PlannedOperation,
+} from './OperationPlanner';
 import type {
   OperationFilter,
   OperationRecord,
@@ -31,6 +30,20 @@ import type {
 
 /** Until what an operation needs is taken for it; a killed backend's is then carried out as it is. */
 const HELD_MS = 60_000;
+
+const notWaiting = ({ state, decision }: OperationRecord) =>
+  new ConflictError(
+    decision
+      ? `${decision.by} has ${
+          decision.approved ? 'agreed to' : 'refused'
+        } it already`
+      : `It waits for nobody; it is ${state}`,
+  );
+
+const conflictWith = ({ id, kind, state, subject }: OperationRecord) =>
+  new ConflictError(
+    `Another operation of ${subject} is ${state}: ${kind} (${id}); wait for its end or cancel it`,
+  );
 
 /** Plans, requests and decisions; the engine carries out what comes of them. */
 export class OperationService {
@@ -312,20 +325,6 @@ export class OperationService {
     return record;
   }
 }
-
-const notWaiting = ({ state, decision }: OperationRecord) =>
-  new ConflictError(
-    decision
-      ? `${decision.by} has ${
-          decision.approved ? 'agreed to' : 'refused'
-        } it already`
-      : `It waits for nobody; it is ${state}`,
-  );
-
-const conflictWith = ({ id, kind, state, subject }: OperationRecord) =>
-  new ConflictError(
-    `Another operation of ${subject} is ${state}: ${kind} (${id}); wait for its end or cancel it`,
-  );
 
 /** What the API shows. */
 export function toOperation(record: OperationRecord): Operation {

@@ -161,6 +161,7 @@ abstract class VersionHandler implements OperationHandler {
       record.deployCommit === version.commit &&
       record.image === version.image;
     const before = record?.runningCommit;
+    const change = record ? 'change' : 'create';
     return draft(
       target,
       [
@@ -170,7 +171,7 @@ abstract class VersionHandler implements OperationHandler {
             .filter(Boolean)
             .join('/'),
           title: `${verb} ${short(version.commit)} as ${where}`,
-          change: runs ? 'keep' : record ? 'change' : 'create',
+          change: runs ? 'keep' : change,
           detail: runs
             ? 'This version runs already'
             : `${
