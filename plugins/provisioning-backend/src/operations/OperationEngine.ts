@@ -339,20 +339,33 @@ export class OperationEngine {
       { by: state === 'cancelled' ? record.cancelBy! : ENGINE, at, message },
     );
     if (!finished) throw new LeaseLostError();
-    const event = await this.#auditor.createEvent({
-      eventId: 'operation-end',
-      severityLevel: 'medium',
-      meta: {
-        operation: record.id,
-        kind: record.kind,
-        subject: record.subject,
-        requestedBy: record.requestedBy,
-        to: state,
-      },
-    });
-    if (state === 'done' || state === 'cancelled') await event.success();
-    else await event.fail({ error: new Error(message ?? state) });
+    await this.#audit(record, state, message);
     this.#ended?.(record.id);
+  }
+
+  /** An operation goes on without the audit log; what it says is in the history, too. */
+  async #audit(
+    record: OperationRecord,
+    state: OperationState,
+    message: string | undefined,
+  ) {
+    try {
+      const event = await this.#auditor.createEvent({
+        eventId: 'operation-end',
+        severityLevel: 'medium',
+        meta: {
+          operation: record.id,
+          kind: record.kind,
+          subject: record.subject,
+          requestedBy: record.requestedBy,
+          to: state,
+        },
+      });
+      if (state === 'done' || state === 'cancelled') await event.success();
+      else await event.fail({ error: new Error(message ?? state) });
+    } catch (error) {
+      this.#logger.error(`audit of operation ${record.id}: ${error}`);
+    }
   }
 
   #time() {

@@ -232,6 +232,27 @@ describe('day two', () => {
     expect(
       (await backend.call('GET', '/services/pay-api-production')).status,
     ).toBe(404);
+    // Nor is anything there ended by one person alone.
+    await knex('services').insert({
+      name: 'pay-api-production',
+      entity_ref: SUBJECT,
+      owner: OWNER,
+      repository: NAME,
+      runtime: 'local',
+      environment: 'production',
+      desired: 'stopped',
+      phases: '[]',
+      state: 'stopped',
+      created_by: 'x',
+      updated_at: 'x',
+    });
+    const stop = await backend.call(
+      'POST',
+      '/services/pay-api-production/stop',
+    );
+    expect(stop.status).toBe(403);
+    expect(stop.body.error.message).toMatch(/waits for an approver/);
+    await knex('services').where({ name: 'pay-api-production' }).delete();
     const cancelled = await backend.call<Operation>(
       'POST',
       `/operations/${waiting.body.id}/cancel`,

@@ -70,9 +70,9 @@ export async function setUpOperations(deps: {
     timeout: { minutes: 1 },
     initialDelay: { seconds: 2 },
     fn: async () => {
-      await operations.expire();
       await engine.look();
       await notifier.tell();
+      await operations.expire();
     },
   });
   await scheduler.scheduleTask({
