@@ -97,7 +97,6 @@ async function build(version: string, folder: string): Promise<void> {
       'go',
       [
         'build',
-        '-trimpath',
         '-ldflags',
         `-s -w -X ${VERSION_PACKAGE}.gitVersion=${version}`,
         '-o',
