@@ -26,6 +26,10 @@ function recordSent(db: Knex): string[] {
 describe('leanTransactions', () => {
   const databases = TestDatabases.create({ ids: ['POSTGRES_18', 'SQLITE_3'] });
 
+  const onPostgres = databases
+    .eachSupportedId()
+    .filter(([id]) => id !== 'SQLITE_3');
+
   async function setUp(id: 'POSTGRES_18' | 'SQLITE_3') {
     const db = await databases.init(id);
     await db.schema.createTable('things', table => {
@@ -80,47 +84,44 @@ describe('leanTransactions', () => {
     },
   );
 
-  (databases.supports('POSTGRES_18') ? it : it.skip)(
-    'sends what has an effect, and no more',
-    async () => {
-      const { db, sent } = await setUp('POSTGRES_18');
-      await db.transaction(async tx => {
-        expect(await tx('things').count({ n: '*' })).toEqual([{ n: '0' }]);
-      });
-      expect(sent).toEqual(['select count(*) as "n" from "things"']);
-      sent.length = 0;
-      await db.transaction(async () => {});
-      await db.transaction(async () => {}).then(() => {});
-      await expect(
-        db.transaction(async () => {
-          throw new Error('nothing was done');
-        }),
-      ).rejects.toThrow('nothing was done');
-      expect(sent).toEqual([]);
-      await db.transaction(async tx => {
-        await tx.transaction(async () => {});
-        await tx('things').insert({ name: 'a' });
-        await tx.batchInsert('things', [] as never, 50);
-      });
-      expect(sent).toEqual([
-        'BEGIN;',
-        'insert into "things" ("name") values ($1)',
-        'COMMIT;',
-      ]);
-      sent.length = 0;
-      await db.transaction(async tx => {
-        await tx('things').where({ name: 'a' }).forUpdate();
-      });
-      expect(sent).toEqual([
-        'BEGIN;',
-        'select * from "things" where "name" = $1 for update',
-        'COMMIT;',
-      ]);
-    },
-  );
+  it.each(onPostgres)('sends what has an effect, and no more, %p', async () => {
+    const { db, sent } = await setUp('POSTGRES_18');
+    await db.transaction(async tx => {
+      expect(await tx('things').count({ n: '*' })).toEqual([{ n: '0' }]);
+    });
+    expect(sent).toEqual(['select count(*) as "n" from "things"']);
+    sent.length = 0;
+    await db.transaction(async () => {});
+    await db.transaction(async () => {}).then(() => {});
+    await expect(
+      db.transaction(async () => {
+        throw new Error('nothing was done');
+      }),
+    ).rejects.toThrow('nothing was done');
+    expect(sent).toEqual([]);
+    await db.transaction(async tx => {
+      await tx.transaction(async () => {});
+      await tx('things').insert({ name: 'a' });
+      await tx.batchInsert('things', [] as never, 50);
+    });
+    expect(sent).toEqual([
+      'BEGIN;',
+      'insert into "things" ("name") values ($1)',
+      'COMMIT;',
+    ]);
+    sent.length = 0;
+    await db.transaction(async tx => {
+      await tx('things').where({ name: 'a' }).forUpdate();
+    });
+    expect(sent).toEqual([
+      'BEGIN;',
+      'select * from "things" where "name" = $1 for update',
+      'COMMIT;',
+    ]);
+  });
 
-  (databases.supports('POSTGRES_18') ? it : it.skip)(
-    'keeps the order of statements that nobody waits for in between',
+  it.each(onPostgres)(
+    'keeps the order of statements that nobody waits for in between, %p',
     async () => {
       const { db, names } = await setUp('POSTGRES_18');
       await db.transaction(async tx => {
@@ -133,23 +134,18 @@ describe('leanTransactions', () => {
     },
   );
 
-  (databases.supports('POSTGRES_18') ? it : it.skip)(
-    'locks until the transaction ends',
-    async () => {
-      const { db } = await setUp('POSTGRES_18');
-      await db('things').insert({ name: 'a' });
-      await db.transaction(async tx => {
-        await tx('things').count();
-        await tx('things').where({ name: 'a' }).forUpdate();
-        expect(
-          await db.transaction(other =>
-            other('things').forUpdate().skipLocked(),
-          ),
-        ).toEqual([]);
-      });
+  it.each(onPostgres)('locks until the transaction ends, %p', async () => {
+    const { db } = await setUp('POSTGRES_18');
+    await db('things').insert({ name: 'a' });
+    await db.transaction(async tx => {
+      await tx('things').count();
+      await tx('things').where({ name: 'a' }).forUpdate();
       expect(
         await db.transaction(other => other('things').forUpdate().skipLocked()),
-      ).toHaveLength(1);
-    },
-  );
+      ).toEqual([]);
+    });
+    expect(
+      await db.transaction(other => other('things').forUpdate().skipLocked()),
+    ).toHaveLength(1);
+  });
 });

@@ -160,9 +160,9 @@ export class PushService {
     } else {
       written = await this.#store.transaction(async tx => {
         await permit.record(tx);
-        const [stored] = await this.#store.write(tx, [push]);
+        const [ofEntities] = await this.#store.write(tx, [push]);
         return {
-          entities: stored,
+          entities: ofEntities,
           delivery:
             builds.length + deployments.length > 0
               ? await this.#parts.delivery?.write(
@@ -245,7 +245,8 @@ export class PushService {
     this.#isAnnouncing = true;
     // The first of those that were stored together: the others still wait for their answers.
     const waiting = this.#waiting;
-    setImmediate(async () => {
+    // When all of them got that far, and before the answers are out.
+    process.nextTick(async () => {
       this.#isAnnouncing = false;
       try {
         await this.#events.publish({
