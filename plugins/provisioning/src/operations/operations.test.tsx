@@ -71,7 +71,7 @@ describe('operations', () => {
     const local = screen.getByRole('list', { name: 'local' });
     expect(within(local).getByText('Drifted')).toBeInTheDocument();
     await userEvent.click(within(local).getByText('New Relic alerts'));
-    const row = within(local).getByRole('row', { name: /Fast burn/ });
+    const row = await within(local).findByRole('row', { name: /Fast burn/ });
     expect(row).toHaveTextContent('14.4');
     expect(row).toHaveTextContent('50');
   });
@@ -169,7 +169,9 @@ describe('operations', () => {
     });
     await userEvent.click(within(common).getByText('Git repository'));
     await userEvent.click(
-      within(common).getByRole('button', { name: 'Undo the whole run…' }),
+      await within(common).findByRole('button', {
+        name: 'Undo the whole run…',
+      }),
     );
     await userEvent.click(
       await screen.findByRole('button', { name: 'Show the plan' }),

@@ -1,5 +1,6 @@
 import type { Effect } from '@rocket/plugin-provisioning-common';
 import { Ago, ToneBadge } from '@rocket/rocket-react';
+import { useState } from 'react';
 import { EFFECT_STATES, OBSERVATIONS } from '../operations/looks';
 import { EffectDetails } from './EffectDetails';
 import styles from './Resources.module.css';
@@ -38,6 +39,40 @@ function Observed({ effect }: { effect: Effect }) {
   );
 }
 
+function EffectItem({ effect }: { effect: Effect }) {
+  const [open, setOpen] = useState(false);
+  const state = EFFECT_STATES[effect.state];
+  const pending = effect.details.pending;
+  return (
+    <details
+      className={styles.effect}
+      onToggle={event => setOpen(event.currentTarget.open)}
+    >
+      <summary>
+        <span className={styles.name}>
+          <strong>{TYPES[effect.type] ?? effect.type}</strong>
+          <span className={styles.reference}>{effect.reference}</span>
+        </span>
+        <span className={styles.badges}>
+          <ToneBadge
+            subject="State"
+            {...state}
+            title={effect.message ?? state.meaning}
+          />
+          {effect.state === 'live' && <Observed effect={effect} />}
+        </span>
+        {effect.message && (
+          <span className={styles.message}>{effect.message}</span>
+        )}
+        {effect.state === 'live' && typeof pending === 'string' && (
+          <span className={styles.message}>{pending}</span>
+        )}
+      </summary>
+      {open && <EffectDetails effect={effect} />}
+    </details>
+  );
+}
+
 /** What exists, a line each; a line opens to everything that is known. */
 export function EffectsList({
   effects,
@@ -48,33 +83,11 @@ export function EffectsList({
 }) {
   return (
     <ul className={styles.effects} aria-label={label}>
-      {effects.map(effect => {
-        const state = EFFECT_STATES[effect.state];
-        return (
-          <li key={effect.id}>
-            <details className={styles.effect}>
-              <summary>
-                <span className={styles.name}>
-                  <strong>{TYPES[effect.type] ?? effect.type}</strong>
-                  <span className={styles.reference}>{effect.reference}</span>
-                </span>
-                <span className={styles.badges}>
-                  <ToneBadge
-                    subject="State"
-                    {...state}
-                    title={effect.message ?? state.meaning}
-                  />
-                  {effect.state === 'live' && <Observed effect={effect} />}
-                </span>
-                {effect.message && (
-                  <span className={styles.message}>{effect.message}</span>
-                )}
-              </summary>
-              <EffectDetails effect={effect} />
-            </details>
-          </li>
-        );
-      })}
+      {effects.map(effect => (
+        <li key={effect.id}>
+          <EffectItem effect={effect} />
+        </li>
+      ))}
     </ul>
   );
 }
