@@ -51,6 +51,8 @@ export interface EffectHandler {
   parseIntent(intent: JsonObject): JsonObject;
   /** How it will be taken back, in a sentence for people. */
   describeUndo(effect: Pick<Effect, 'reference' | 'intent'>): string;
+  /** How it leaves use when its component is retired, where that is another thing than undo: what is kept, and how long. */
+  describeRetirement?(effect: Pick<Effect, 'reference' | 'intent'>): string;
   /** Looks whether `apply` could work. Writes nothing, nowhere. */
   preflight(
     request: Pick<

@@ -42,7 +42,7 @@ describe('the scaffolder with Rocket', () => {
       {
         id: 'rocket:database:create',
         required: ['name', 'entityRef', 'owner'],
-        outputs: ['database', 'server', 'credentials'],
+        outputs: ['database', 'server', 'credentialsRef'],
       },
       {
         id: 'rocket:deploy',

@@ -15,7 +15,10 @@ const ORDER: Record<string, number> = {
 /** A ledger and the outside world it speaks of, in memory. */
 export class FakeLedger
   implements
-    Pick<EffectLedger, 'get' | 'list' | 'remove' | 'perform' | 'retireOrder'>
+    Pick<
+      EffectLedger,
+      'get' | 'list' | 'remove' | 'perform' | 'retireOrder' | 'describe'
+    >
 {
   readonly effects = new Map<string, Effect>();
   /** Each call that took something back, in order: `<mode> <type> <reference>`. */
@@ -31,6 +34,16 @@ export class FakeLedger
   /** Called when the effect is written, before it is made. */
   beforePerform?: (effect: Effect, signal?: AbortSignal) => Promise<void>;
   #sequence = 0;
+
+  describe({ type, reference }: Pick<Effect, 'type' | 'reference'>) {
+    return {
+      title: `${type} ${reference}`,
+      retirement:
+        type === 'postgres.database'
+          ? 'Its data is kept for 30 days'
+          : undefined,
+    };
+  }
 
   /** A thing that a run made. */
   add(type: string, changes: Partial<Effect> = {}): Effect {

@@ -170,6 +170,14 @@ export class DefaultEffectLedger implements EffectLedger {
     return this.#store.events(effectId);
   }
 
+  describe(effect: Pick<Effect, 'type' | 'reference' | 'intent'>) {
+    const handler = this.#handlers.find(effect.type);
+    return {
+      title: `${handler?.title ?? effect.type} ${effect.reference}`,
+      retirement: handler?.describeRetirement?.(effect),
+    };
+  }
+
   retireOrder(type: string) {
     return this.#handlers.find(type)?.retireOrder ?? 59;
   }

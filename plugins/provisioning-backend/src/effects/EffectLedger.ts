@@ -74,4 +74,9 @@ export interface EffectLedger {
   events(effectId: string): Promise<EffectEvent[]>;
   /** Position in retirement of a type's handler; of an unknown type the last but the entity. */
   retireOrder(type: string): number;
+  /** Words for plans: what the effect is called, and how it goes in retirement where that is not as in undo. */
+  describe(effect: Pick<Effect, 'type' | 'reference' | 'intent'>): {
+    title: string;
+    retirement?: string;
+  };
 }

@@ -66,7 +66,7 @@ export class DeleteEnvironmentHandler implements OperationHandler {
     return {
       ...draftOf(
         left,
-        left.map(effect => removalStep(effect, 'undo')),
+        left.map(effect => removalStep(ledger, effect, 'undo')),
       ),
       environment: name,
       owner: record.owner,

@@ -100,6 +100,14 @@ describe.each(databases.eachSupportedId())('operations on %s', id => {
     h.ledger.answers.set('pay-db', [
       { outcome: 'retained', until, message: 'Kept' },
     ]);
+    // The plan says what retirement does with it, not what undo would.
+    const { steps } = await h.operations.plan(retire(), user('alice'));
+    expect(
+      steps.find(({ effectId }) => effectId === database.id),
+    ).toMatchObject({
+      change: 'change',
+      detail: 'Its data is kept for 30 days',
+    });
     const { id: operation } = await h.ask(retire());
     await h.engine.idle();
     expect(h.ledger.removals).toEqual([

@@ -26,23 +26,28 @@ const WORKLOAD = 30;
 
 export type Ledger = Pick<
   EffectLedger,
-  'get' | 'list' | 'remove' | 'retireOrder'
+  'get' | 'list' | 'remove' | 'retireOrder' | 'describe'
 >;
 
-const describe = ({ type, reference, environment }: Effect) =>
-  `${type} ${reference}${environment ? ` in ${environment}` : ''}`;
+const nameOf = (ledger: Pick<Ledger, 'describe'>, effect: Effect) =>
+  `${ledger.describe(effect).title}${
+    effect.environment ? ` in ${effect.environment}` : ''
+  }`;
 
 /** One line of a plan for one effect that is to go. */
-export function removalStep(effect: Effect, mode: 'undo' | 'retire'): PlanStep {
+export function removalStep(
+  ledger: Pick<Ledger, 'describe'>,
+  effect: Effect,
+  mode: 'undo' | 'retire',
+): PlanStep {
+  const name = nameOf(ledger, effect);
   const common = { id: `effect:${effect.id}`, effectId: effect.id };
-  const title = `${mode === 'undo' ? 'Take back' : 'Retire'} ${describe(
-    effect,
-  )}`;
+  const title = `${mode === 'undo' ? 'Take back' : 'Retire'} ${name}`;
   switch (effect.state) {
     case 'retained':
       return {
         ...common,
-        title: `Keep ${describe(effect)}`,
+        title: `Keep ${name}`,
         change: 'keep',
         detail: `Out of use; it is kept until ${effect.retainedUntil} and goes then by itself`,
       };
@@ -53,8 +58,12 @@ export function removalStep(effect: Effect, mode: 'undo' | 'retire'): PlanStep {
         change: 'manual',
         detail: `A person has to: ${effect.instruction ?? effect.undo}`,
       };
-    default:
-      return { ...common, title, change: 'remove', detail: effect.undo };
+    default: {
+      const { retirement } = ledger.describe(effect);
+      return mode === 'retire' && retirement
+        ? { ...common, title, change: 'change', detail: retirement }
+        : { ...common, title, change: 'remove', detail: effect.undo };
+    }
   }
 }
 
@@ -97,7 +106,7 @@ export async function removeEffect(
       return {
         outcome: 'retry',
         afterMs: retryAfterMs ?? 5_000,
-        message: effect.message ?? `${describe(effect)} is not gone yet`,
+        message: effect.message ?? `${nameOf(ledger, effect)} is not gone yet`,
       };
   }
 }
@@ -160,7 +169,7 @@ export class UndoHandler implements OperationHandler {
     return {
       ...draftOf(
         left,
-        left.map(effect => removalStep(effect, 'undo')),
+        left.map(effect => removalStep(this.#ledger, effect, 'undo')),
         left.length === 0 ? ['Everything that it made is gone already'] : [],
       ),
       owner: made[0].owner,
@@ -216,7 +225,7 @@ export class RetireHandler implements OperationHandler {
       ...left.map(effect => ({
         order: order(effect.type),
         sequence: effect.sequence,
-        step: removalStep(effect, 'retire'),
+        step: removalStep(this.#ledger, effect, 'retire'),
       })),
       ...others.map(({ name }) => ({
         order: WORKLOAD,

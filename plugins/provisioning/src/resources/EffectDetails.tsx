@@ -67,6 +67,15 @@ function factsOf(object: object) {
   }));
 }
 
+/** What was made without what only repeats the intent. */
+function newIn(details: Effect['details'], intent: Effect['intent']) {
+  return Object.fromEntries(
+    Object.entries(details).filter(
+      ([name, value]) => JSON.stringify(intent[name]) !== JSON.stringify(value),
+    ),
+  );
+}
+
 function Events({ effect }: { effect: Effect }) {
   const reading = useEffectEvents(effect.id);
   return (
@@ -109,7 +118,7 @@ export function EffectDetails({ effect }: { effect: Effect }) {
       <Facts
         facts={[
           ...factsOf(effect.intent),
-          ...factsOf(effect.details),
+          ...factsOf(newIn(effect.details, effect.intent)),
           {
             label: 'Made by',
             value: `${effect.actor}, step “${effect.step}” of ${effect.run}`,

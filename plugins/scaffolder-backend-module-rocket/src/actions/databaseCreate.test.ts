@@ -13,7 +13,7 @@ const DETAILS = {
   host: '127.0.0.1',
   port: 7012,
   database: 'svc_wallets',
-  credentials: 'rocket:database-credentials/local/wallets',
+  credentialsRef: 'rocket:database-credentials/local/wallets',
 };
 
 describe('rocket:database:create', () => {
@@ -60,7 +60,7 @@ describe('rocket:database:create', () => {
     expect(outputs).toEqual({
       database: 'svc_wallets',
       server: 'local',
-      credentials: DETAILS.credentials,
+      credentialsRef: DETAILS.credentialsRef,
     });
   });
 

@@ -91,7 +91,7 @@ export function createDatabaseCreateAction(options: {
       output: {
         database: z => z.string().optional().describe('Name of the database'),
         server: z => z.string().optional().describe('Server that it is on'),
-        credentials: z =>
+        credentialsRef: z =>
           z
             .string()
             .optional()
@@ -161,7 +161,7 @@ export function createDatabaseCreateAction(options: {
       ctx.logger.info(
         `The database ${details.database} is on the server ${details.server} (${details.host}:${details.port})`,
       );
-      for (const key of ['database', 'server', 'credentials'] as const) {
+      for (const key of ['database', 'server', 'credentialsRef'] as const) {
         ctx.output(key, String(details[key]));
       }
     },

@@ -77,6 +77,10 @@ export class GitRepositoryHandler implements EffectHandler {
     return parseIntent(intentSchema, intent);
   }
 
+  describeRetirement({ reference }: Pick<Effect, 'reference'>) {
+    return `Archives the repository ${reference}: it can be read, and nobody can push to it any more`;
+  }
+
   describeUndo({ reference }: Pick<Effect, 'reference'>) {
     return `Deletes the repository ${reference}, unless somebody pushed to it since`;
   }

@@ -92,6 +92,14 @@ export class PostgresDatabaseHandler implements EffectHandler {
     )} on the server ${server} with its roles; its data is lost.`;
   }
 
+  describeRetirement({ intent }: Pick<Effect, 'reference' | 'intent'>): string {
+    const { service, server } = this.#intent(intent);
+    const days = Math.round(this.#retentionMs / (24 * 60 * 60 * 1000));
+    return `Closes the database ${databaseName(
+      service,
+    )} on the server ${server} to everybody; its data is kept for ${days} days and dropped then.`;
+  }
+
   async preflight(request: Request): Promise<PreflightFinding[]> {
     const { service, server: serverName } = this.#intent(request.intent);
     const expected = databaseReference(service, serverName);
@@ -235,7 +243,7 @@ export class PostgresDatabaseHandler implements EffectHandler {
         migration: roles.migration,
         application: roles.application,
       },
-      credentials: `rocket:database-credentials/${name}/${service}`,
+      credentialsRef: `rocket:database-credentials/${name}/${service}`,
       connectionLimit,
     };
   }
