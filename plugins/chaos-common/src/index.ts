@@ -5,5 +5,6 @@ export * from './guardRails';
 export * from './permissions';
 export * from './rotation';
 export * from './score';
+export * from './phases';
 export * from './verdict';
 export * from './weeks';

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import type { Criterion, Experiment } from './experiment';
 import {
   BEFORE_MINUTES,
-  evaluateRun,
   windowsOf,
   type CriterionMinute,
   type RunTimes,
-} from './verdict';
+} from './phases';
+import { evaluateRun } from './verdict';
 
 const MINUTE = 60_000;
 const T0 = Date.parse('2026-11-24T10:00:00Z');
