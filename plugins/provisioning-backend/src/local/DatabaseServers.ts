@@ -20,6 +20,10 @@ export class DatabaseServers {
     this.#byName = new Map(servers.map(server => [server.name, server]));
   }
 
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
   /** @throws InputError that names the servers there are. */
   get(name: string): DatabaseServer {
     const server = this.#byName.get(name);

@@ -110,11 +110,16 @@ export class ServiceVersion {
   /** The first instance that does not answer as ready now, in words. */
   async check(): Promise<string | undefined> {
     const answers = await Promise.all(
-      this.#instances.map(async ({ port, state, message }) =>
-        state === 'healthy'
-          ? probe(`http://127.0.0.1:${port}${this.#ready}`)
-          : message ?? `is ${state}`,
-      ),
+      this.#instances.map(async instance => {
+        const answer =
+          instance.state === 'healthy'
+            ? await probe(`http://127.0.0.1:${instance.port}${this.#ready}`)
+            : undefined;
+        // What it told of its end meanwhile says more than that nothing answered.
+        return instance.state === 'healthy'
+          ? answer
+          : instance.message ?? `is ${instance.state}`;
+      }),
     );
     return answers.find(answer => answer !== 'ready');
   }

@@ -102,7 +102,12 @@ describe('a new version beside the one that serves', () => {
       /not ready any more: .*answered 503/,
     ],
     ['fails what it is asked', { fails: true }, /requests failed/],
-    ['crashes', { crashAfter: 3 }, /exit code 7|is restarting/],
+    // Whichever is seen first: its end, or that nobody answers.
+    [
+      'crashes',
+      { crashAfter: 3 },
+      /exit code 7|is restarting|nothing answered/,
+    ],
   ])(
     'is taken back, for the warm one before it, when it %s',
     async (_what, behaviour, reason) => {
