@@ -103,11 +103,7 @@ describe('a new version beside the one that serves', () => {
     ],
     ['fails what it is asked', { fails: true }, /requests failed/],
     // Whichever is seen first: its end, or that nobody answers.
-    [
-      'crashes',
-      { crashAfter: 3 },
-      /exit code 7|is restarting|nothing answered/,
-    ],
+    ['crashes', { crashAfter: 3 }, /exit code|is restarting|nothing answered/],
   ])(
     'is taken back, for the warm one before it, when it %s',
     async (_what, behaviour, reason) => {
