@@ -245,7 +245,10 @@ export interface Config {
          * @visibility backend
          */
         tier?: 'development' | 'staging' | 'production';
-        /** Four-eyes: operations here wait for a person who did not ask for them. Not for `local`. */
+        /**
+         * Four-eyes: operations here wait for a person who did not ask for them. Not for `local`.
+         * What is here is recognized by the cluster and namespace below, too; `{service}` stands for any name.
+         */
         approval?: {
           /**
            * Whether operations wait. Default: false.

@@ -196,8 +196,12 @@ export const provisioningPlugin = createBackendPlugin({
           access,
           rules: environments.rules,
           handlers: [
-            new UndoHandler(ledger),
-            new RetireHandler({ ledger, services: manager }),
+            new UndoHandler(ledger, environments.protectedPlaces),
+            new RetireHandler({
+              ledger,
+              services: manager,
+              protectedPlaces: environments.protectedPlaces,
+            }),
             ...serviceKinds.handlers,
             ...environments.createKinds({
               ...serviceKinds.kinds,
@@ -255,7 +259,7 @@ export const provisioningPlugin = createBackendPlugin({
           operations,
           environments: environments.service,
           databases: allDatabases,
-          wantsApproval: name => environments.rules(name) !== undefined,
+          protectedPlaces: environments.protectedPlaces,
           openapi: parse(
             await readFile(
               resolvePackagePath(

@@ -9,6 +9,10 @@ import {
 import express, { type Router } from 'express';
 import type { JsonObject } from '@backstage/types';
 import { z } from 'zod';
+import {
+  waitsForApprover,
+  type ProtectedPlaces,
+} from '../environments/protectedPlaces';
 import type { Access } from '../service/Access';
 import { entityRef, parse, plainText, type RouteGuard } from '../service/http';
 import type { EffectLedger } from './EffectLedger';
@@ -70,14 +74,15 @@ export function addEffectRoutes(
   deps: {
     guard: RouteGuard;
     access: Access;
-    /** Whether something in the environment waits for an approver. */
-    wantsApproval?: (environment: string) => boolean;
+    /** Default: nothing waits for an approver. */
+    protectedPlaces?: ProtectedPlaces;
     ledger: EffectLedger;
     preflight: Preflight;
   },
 ): void {
   const { guard, access, ledger, preflight } = deps;
   const body = express.json({ limit: '1mb' });
+  const NOT_UNDONE = EFFECT_STATES.filter(state => state !== 'undone');
 
   const find = async (id: string) => {
     const effect = await ledger.get(id);
@@ -99,7 +104,21 @@ export function addEffectRoutes(
       { run: effects[0].run, owner: effects[0].owner },
       () => ledger.preflight(effects, actor),
     );
-    res.json(report);
+    const waiting = effects.flatMap(request => {
+      const name = deps.protectedPlaces?.(request);
+      return name === undefined
+        ? []
+        : {
+            reason: 'approval-required',
+            level: 'error' as const,
+            subject: `${request.type} ${request.reference}`,
+            message: waitsForApprover(name).message,
+          };
+    });
+    res.json({
+      passed: report.passed && waiting.length === 0,
+      findings: [...report.findings, ...waiting],
+    });
   });
 
   router.post('/effects', body, async (req, res) => {
@@ -116,13 +135,7 @@ export function addEffectRoutes(
       { type: request.type, reference: request.reference, run: request.run },
       async () => {
         await access.requireOwner(credentials, request.owner);
-        for (const name of [request.environment, request.intent.environment]) {
-          if (typeof name === 'string' && deps.wantsApproval?.(name)) {
-            throw new NotAllowedError(
-              `What changes in ${name} waits for an approver; ask for an operation`,
-            );
-          }
-        }
+        await refuseProtected(request);
         await refuseForeignSubject(request, actor);
         return deferred
           ? ledger.expect(request, actor)
@@ -131,6 +144,19 @@ export function addEffectRoutes(
     );
     res.status(202).json(effect);
   });
+
+  /** Neither where it is to be nor what is there by that name may wait for an approver. */
+  async function refuseProtected(request: EffectRequest) {
+    const existing = await ledger.list({
+      type: request.type,
+      reference: request.reference,
+      states: NOT_UNDONE,
+    });
+    for (const one of [request, ...existing]) {
+      const name = deps.protectedPlaces?.(one);
+      if (name !== undefined) throw waitsForApprover(name);
+    }
+  }
 
   async function refuseForeignSubject(
     request: EffectRequest,
@@ -143,7 +169,7 @@ export function addEffectRoutes(
       type: request.type,
       reference: request.reference,
       subject: request.subject,
-      states: EFFECT_STATES.filter(state => state !== 'undone'),
+      states: NOT_UNDONE,
     });
     for (const { owner } of existing) {
       await access.requireOwner(actor.credentials!, owner);

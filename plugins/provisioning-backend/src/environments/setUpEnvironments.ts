@@ -18,6 +18,7 @@ import {
 } from './environmentKinds';
 import { EnvironmentService } from './EnvironmentService';
 import { EnvironmentSweeper } from './EnvironmentSweeper';
+import { findProtectedPlaces } from './protectedPlaces';
 import { LOCAL, readEnvironmentSettings } from './settings';
 
 /** The environments that there are, what each wants before something in it changes, and who looks after those on demand. */
@@ -36,6 +37,7 @@ export function setUpEnvironments(deps: {
   return {
     service,
     rules,
+    protectedPlaces: findProtectedPlaces(settings.configured.values()),
     /** Whether it is one that people did not make for a while. */
     isLasting: (name: string) =>
       name === LOCAL || settings.configured.has(name),

@@ -4,6 +4,7 @@ import {
   TestDatabases,
   type TestDatabaseId,
 } from '@backstage/backend-test-utils';
+import { findProtectedPlaces } from '../environments/protectedPlaces';
 import { FakeLedger } from '../__testUtils__/fakeLedger';
 import { createHarness, retire, START, user } from './__testUtils__/harness';
 import type { ApprovalRules } from './OperationPlanner';
@@ -124,6 +125,33 @@ describe.each(databases.eachSupportedId())('four-eyes on %s', id => {
     await h.engine.idle();
     expect(ledger.removals).toEqual([]);
     expect((await h.operations.get(operation)).state).toBe('waiting');
+  });
+
+  it('also waits for what is there without saying so', async () => {
+    const { knex, clock } = await open();
+    const ledger = new FakeLedger();
+    ledger.add('kubernetes.workload', {
+      intent: { cluster: 'eu-1', namespace: 'pay-api' },
+    });
+    const h = createHarness(knex, {
+      ledger,
+      rules,
+      clock,
+      protectedPlaces: findProtectedPlaces([
+        {
+          name: 'production',
+          approval: rules('production'),
+          settings: { cluster: 'eu-1', namespace: '{service}' },
+        },
+      ]),
+    });
+    for (const request of [
+      retire(),
+      { ...retire(), kind: 'undo' as const, input: { run: 'task:1' } },
+    ]) {
+      const { approval } = await h.operations.plan(request, user('alice'));
+      expect(approval?.approvers).toEqual(['group:default/Release']);
+    }
   });
 
   it('wants a member of the groups of each environment', async () => {

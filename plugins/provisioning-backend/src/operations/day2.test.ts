@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { mockServices } from '@backstage/backend-test-utils';
 import type { JsonObject } from '@backstage/types';
 import type {
   Effect,
@@ -22,6 +23,8 @@ jest.setTimeout(300_000);
 
 const SUBJECT = 'component:default/pay-api';
 const NAME = 'pay-api';
+const WAITS =
+  'What changes in production waits for an approver; ask for an operation';
 
 /** Everything on real processes of the local runtime, over HTTP. */
 describe('day two', () => {
@@ -29,6 +32,12 @@ describe('day two', () => {
   let knex: Knex;
   let backend: TestBackend;
   const commits: string[] = [];
+  const auditor = mockServices.auditor.mock({
+    createEvent: jest.fn(async () => ({
+      success: async () => {},
+      fail: async () => {},
+    })),
+  });
 
   const MANIFEST = {
     database: 'postgresql',
@@ -50,6 +59,7 @@ describe('day two', () => {
           production: {
             tier: 'production',
             approval: { required: true, approvers: [OWNER] },
+            kubernetes: { cluster: 'eu-1', namespace: '{service}' },
           },
         },
         local: {
@@ -63,6 +73,7 @@ describe('day two', () => {
           restart: { max: 2, delay: { milliseconds: 20 } },
         },
       },
+      features: [auditor.factory],
     });
     await backend.call('POST', '/repositories', { name: NAME, owner: OWNER });
     commits.push(
@@ -229,6 +240,63 @@ describe('day two', () => {
     });
     expect(effect.status).toBe(403);
     expect(effect.body.error.message).toMatch(/waits for an approver/);
+    // What it touches decides, not what it says.
+    for (const change of [
+      {
+        type: 'kubernetes.workload',
+        reference: 'eu-1/pay-api/pay-api',
+        environment: 'staging',
+        intent: { cluster: 'eu-1', namespace: 'pay-api' },
+      },
+      {
+        type: 'kubernetes.namespace',
+        reference: 'x',
+        environment: undefined,
+        intent: { cluster: 'eu-1', namespace: 'anything', environment: 'x' },
+      },
+      {
+        type: 'local.service',
+        environment: undefined,
+        intent: { repository: NAME, commit: commits[0] },
+      },
+      {
+        type: 'postgres.database',
+        reference: 'local/pay-api-production',
+        environment: 'staging',
+        intent: { service: 'pay-api-production' },
+      },
+    ]) {
+      const request = {
+        reference: 'pay-api-production',
+        subject: SUBJECT,
+        owner: OWNER,
+        run: 'task:1',
+        step: 'deploy',
+        ...change,
+      };
+      const refused = await backend.call('POST', '/effects', request);
+      expect([change.type, refused.status, refused.body.error.message]).toEqual(
+        [change.type, 403, WAITS],
+      );
+      const { body } = await backend.call('POST', '/preflight', {
+        effects: [request],
+      });
+      expect(body.passed).toBe(false);
+      expect(body.findings).toContainEqual({
+        reason: 'approval-required',
+        level: 'error',
+        subject: `${request.type} ${request.reference}`,
+        message: WAITS,
+      });
+    }
+    const deployment = {
+      name: 'pay-api-production',
+      entityRef: SUBJECT,
+      owner: OWNER,
+      repository: NAME,
+    };
+    const around = await backend.call('POST', '/services', deployment);
+    expect([around.status, around.body.error.message]).toEqual([403, WAITS]);
     expect(
       (await backend.call('GET', '/services/pay-api-production')).status,
     ).toBe(404);
@@ -246,12 +314,40 @@ describe('day two', () => {
       created_by: 'x',
       updated_at: 'x',
     });
-    const stop = await backend.call(
-      'POST',
-      '/services/pay-api-production/stop',
+    for (const operation of ['start', 'restart', 'stop']) {
+      const { status, body } = await backend.call(
+        'POST',
+        `/services/pay-api-production/${operation}`,
+      );
+      expect([operation, status, body.error.message]).toEqual([
+        operation,
+        403,
+        expect.stringContaining(WAITS),
+      ]);
+    }
+    const redeployed = await backend.call('POST', '/services', deployment);
+    expect(redeployed.body.error.message).toBe(WAITS);
+    // But in an emergency, by somebody who says why.
+    const path = '/services/pay-api-production/stop';
+    expect(
+      (await backend.call('POST', path, { reason: 'because' })).body.error
+        .message,
+    ).toMatch(/^reason: /);
+    const reason = 'It books payments twice since 14:02';
+    const stopped = await backend.call('POST', path, { reason });
+    expect(stopped.status).toBe(202);
+    expect(auditor.createEvent).toHaveBeenLastCalledWith(
+      expect.objectContaining({
+        eventId: 'service-emergency-stop',
+        severityLevel: 'high',
+        meta: {
+          service: 'pay-api-production',
+          operation: 'stop',
+          environment: 'production',
+          reason,
+        },
+      }),
     );
-    expect(stop.status).toBe(403);
-    expect(stop.body.error.message).toMatch(/waits for an approver/);
     await knex('services').where({ name: 'pay-api-production' }).delete();
     const cancelled = await backend.call<Operation>(
       'POST',

@@ -8,6 +8,7 @@ import type {
 } from '@rocket/plugin-provisioning-common';
 import { z } from 'zod';
 import type { EffectLedger } from '../effects/EffectLedger';
+import type { ProtectedPlaces } from '../environments/protectedPlaces';
 import type { ServiceManager } from '../service/ServiceManager';
 import { parseInput } from './input';
 import type {
@@ -115,15 +116,22 @@ const unique = (values: (string | undefined)[]) => [
   ...new Set(values.filter(value => value !== undefined)),
 ];
 
+/** The environments that effects say they are in, and those that they are in all the same. */
+const touched = (effects: Effect[], protectedPlaces?: ProtectedPlaces) =>
+  unique(
+    effects.flatMap(effect => [effect.environment, protectedPlaces?.(effect)]),
+  );
+
 export function draftOf(
   effects: Effect[],
   steps: PlanStep[],
   warnings: string[] = [],
+  protectedPlaces?: ProtectedPlaces,
 ): PlanDraft {
   return {
     owner: effects[0]?.owner ?? '',
     owners: unique(effects.map(({ owner }) => owner)),
-    environments: unique(effects.map(({ environment }) => environment)),
+    environments: touched(effects, protectedPlaces),
     steps,
     warnings,
     basis: basisOf(effects),
@@ -145,9 +153,11 @@ export class UndoHandler implements OperationHandler {
   readonly onFailure = 'continue';
   readonly stepTimeMs = REMOVAL_TIME_MS;
   readonly #ledger: Ledger;
+  readonly #protectedPlaces?: ProtectedPlaces;
 
-  constructor(ledger: Ledger) {
+  constructor(ledger: Ledger, protectedPlaces?: ProtectedPlaces) {
     this.#ledger = ledger;
+    this.#protectedPlaces = protectedPlaces;
   }
 
   parseInput(input: JsonObject) {
@@ -171,6 +181,7 @@ export class UndoHandler implements OperationHandler {
         left,
         left.map(effect => removalStep(this.#ledger, effect, 'undo')),
         left.length === 0 ? ['Everything that it made is gone already'] : [],
+        this.#protectedPlaces,
       ),
       owner: made[0].owner,
       owners: unique(made.map(({ owner }) => owner)),
@@ -192,10 +203,16 @@ export class RetireHandler implements OperationHandler {
   readonly stepTimeMs = REMOVAL_TIME_MS;
   readonly #ledger: Ledger;
   readonly #services: RetiredServices;
+  readonly #protectedPlaces?: ProtectedPlaces;
 
-  constructor(deps: { ledger: Ledger; services: RetiredServices }) {
+  constructor(deps: {
+    ledger: Ledger;
+    services: RetiredServices;
+    protectedPlaces?: ProtectedPlaces;
+  }) {
     this.#ledger = deps.ledger;
     this.#services = deps.services;
+    this.#protectedPlaces = deps.protectedPlaces;
   }
 
   parseInput(input: JsonObject) {
@@ -249,7 +266,10 @@ export class RetireHandler implements OperationHandler {
       ),
       owner: owners[0],
       owners: unique(owners),
-      environments: unique([...left, ...others].map(one => one.environment)),
+      environments: unique([
+        ...touched(left, this.#protectedPlaces),
+        ...others.map(({ environment: name }) => name),
+      ]),
     };
   }
 

@@ -89,7 +89,7 @@ export class RouteGuard {
   async audited<T>(
     req: Request,
     eventId: string,
-    severityLevel: 'low' | 'medium',
+    severityLevel: 'low' | 'medium' | 'high',
     meta: Record<string, string | undefined>,
     act: () => Promise<T>,
   ): Promise<T> {

@@ -13,6 +13,10 @@ import type { EffectLedger } from '../effects/EffectLedger';
 import { addEffectRoutes } from '../effects/effectRoutes';
 import { addEnvironmentRoutes } from '../environments/environmentRoutes';
 import type { EnvironmentService } from '../environments/EnvironmentService';
+import {
+  waitsForApprover,
+  type ProtectedPlaces,
+} from '../environments/protectedPlaces';
 import { addOperationRoutes } from '../operations/operationRoutes';
 import type { OperationService } from '../operations/OperationService';
 import type { Preflight } from '../effects/Preflight';
@@ -58,6 +62,11 @@ const deployBody = z.strictObject({
     .optional(),
 });
 
+/** Why nobody could be waited for; without it a stop is an ordinary one. */
+const stopBody = z.strictObject({
+  reason: plainText(500).trim().min(10).optional(),
+});
+
 const logQuery = z.object({
   after: z.coerce.number().int().min(0).optional(),
   limit: z.coerce.number().int().min(1).max(2000).default(200),
@@ -75,7 +84,8 @@ export function createRouter(deps: {
   preflight: Preflight;
   operations: OperationService;
   environments: EnvironmentService;
-  wantsApproval?: (environment: string) => boolean;
+  /** Default: nothing waits for an approver. */
+  protectedPlaces?: ProtectedPlaces;
   databases: Pick<DatabaseServers, 'checkIsolation'>;
   openapi: object;
 }): express.Router {
@@ -85,6 +95,19 @@ export function createRouter(deps: {
     guard.authorize(req, permission);
   const audited: RouteGuard['audited'] = (...attempt) =>
     guard.audited(...attempt);
+
+  /** One that is there is where it is; one that is not yet may have another's name. */
+  const protectedBy = (
+    service: { name: string; entityRef: string; environment?: string },
+    isThere: boolean,
+  ) =>
+    deps.protectedPlaces?.({
+      type: isThere ? 'service' : 'local.service',
+      reference: service.name,
+      subject: service.entityRef,
+      environment: service.environment,
+      intent: {},
+    });
 
   const router = Router();
   // Before the parser for all the others: intents may be larger.
@@ -165,7 +188,12 @@ export function createRouter(deps: {
       'service-deploy',
       'medium',
       { service: body.name, repository: body.repository, ref: body.ref },
-      () => services.deploy(body, credentials),
+      async () => {
+        const existing = await services.find(body.name);
+        const name = protectedBy(existing ?? body, !!existing);
+        if (name !== undefined) throw waitsForApprover(name);
+        return services.deploy(body, credentials);
+      },
     );
     res.status(202).json(status);
   });
@@ -174,22 +202,27 @@ export function createRouter(deps: {
     router.post(`/services/:name/${operation}`, async (req, res) => {
       const credentials = await authorize(req, provisioningOperatePermission);
       const service = assertServiceName(req.params.name);
-      const { environment } = await services.status(service);
-      if (
-        operation === 'stop' &&
-        environment &&
-        deps.wantsApproval?.(environment)
-      ) {
-        throw new NotAllowedError(
-          `What ends a service in ${environment} waits for an approver; ask for an operation (retire, or scale to 0)`,
-        );
-      }
+      const { reason } =
+        operation === 'stop' ? parse(stopBody, req.body ?? {}) : {};
+      const environment = protectedBy(await services.status(service), true);
+      // Of what waits for an approver, only the stop of an emergency does not.
+      const isEmergency = environment !== undefined && reason !== undefined;
       const status = await audited(
         req,
-        'service-operate',
-        'medium',
-        { service, operation },
-        () => services.operate(service, operation, credentials),
+        isEmergency ? 'service-emergency-stop' : 'service-operate',
+        isEmergency ? 'high' : 'medium',
+        { service, operation, environment, reason },
+        async () => {
+          if (environment !== undefined && !isEmergency) {
+            const { message } = waitsForApprover(environment);
+            throw new NotAllowedError(
+              operation === 'stop'
+                ? `${message} (retire, or scale to 0). In an emergency, send why as 'reason', 10 characters or more: it is stopped at once and that is recorded`
+                : `${message} (deploy)`,
+            );
+          }
+          return services.operate(service, operation, credentials);
+        },
       );
       res.status(202).json(status);
     });

@@ -6,6 +6,7 @@ import type {
 } from '@rocket/plugin-provisioning-common';
 import type { Knex } from 'knex';
 import { FakeLedger } from '../../__testUtils__/fakeLedger';
+import type { ProtectedPlaces } from '../../environments/protectedPlaces';
 import { Access } from '../../service/Access';
 import { Approvers } from '../Approvers';
 import { DatabaseOperationStore } from '../DatabaseOperationStore';
@@ -36,6 +37,7 @@ export function createHarness(
   options: {
     ledger?: FakeLedger;
     rules?: ApprovalRules;
+    protectedPlaces?: ProtectedPlaces;
     handlers?: OperationHandler[];
     clock?: { time: number };
   } = {},
@@ -69,8 +71,9 @@ export function createHarness(
   const store = new DatabaseOperationStore(knex);
   const handlers = new Map<OperationKind, OperationHandler>(
     [
-      new UndoHandler(ledger),
+      new UndoHandler(ledger, options.protectedPlaces),
       new RetireHandler({
+        protectedPlaces: options.protectedPlaces,
         ledger,
         services: {
           list: async () => [],
