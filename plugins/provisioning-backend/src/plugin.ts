@@ -134,13 +134,15 @@ export const provisioningPlugin = createBackendPlugin({
           );
         }
         const allDatabases = new DatabaseServers(databaseServers);
+        const environments = setUpEnvironments({ ...deps, db, access });
+        const { elsewhere } = environments;
         handlers.add(
           new PostgresDatabaseHandler({
             ...config.databases,
             servers: allDatabases,
+            elsewhere,
           }),
         );
-        const environments = setUpEnvironments({ ...deps, db, access });
         const reports = new DeploymentReports({
           ...deps,
           db,
@@ -175,6 +177,7 @@ export const provisioningPlugin = createBackendPlugin({
           ...deps,
           handlers,
           db,
+          elsewhere,
           config: config.effects,
           access,
           host,

@@ -12,6 +12,12 @@ const SOON_MS = 2_000;
 const LATER_MS = 30_000;
 const MAX_NAMED = 10;
 
+/** Most namespaces are gone in seconds; one that takes long is looked at less and less often. */
+export function pauseOf(deletedAt: string, now = Date.now()): number {
+  const takes = now - Date.parse(deletedAt);
+  return Math.min(Math.max(takes, SOON_MS), LATER_MS);
+}
+
 /** What Kubernetes' words about a namespace that does not go away mean. */
 const CONDITIONS: Record<string, string> = {
   NamespaceDeletionDiscoveryFailure:
@@ -108,10 +114,11 @@ export async function removeNamespace(
       outcome: 'done',
       message: `${name} is another namespace by now; it was left alone`,
     };
-  if (found.metadata.deletionTimestamp)
+  const { deletionTimestamp } = found.metadata;
+  if (deletionTimestamp)
     return {
       outcome: 'retry',
-      afterMs: LATER_MS,
+      afterMs: pauseOf(deletionTimestamp),
       message: await explainTerminating(client, found, signal),
     };
   await client.delete(reference, { uid: found.metadata.uid, signal });

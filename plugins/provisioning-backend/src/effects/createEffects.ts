@@ -38,6 +38,8 @@ export function createEffects(deps: {
   host: GitHost;
   repositories: RepositoryService;
   services: ServiceManager;
+  /** Names of the environments on other runtimes than the local one. */
+  elsewhere: readonly string[];
   logger: LoggerService;
 }) {
   const { handlers, config } = deps;

@@ -407,6 +407,59 @@ describe('preflight', () => {
     expect((await check(effects({ run: 'task:0' }).slice(1))).length).toBe(0);
   });
 
+  it.each([
+    [
+      'left out where services run elsewhere',
+      { staging: { runtime: 'kubernetes', kubernetes: { cluster: 'eu' } } },
+      'warning',
+      /left out, deploy to staging once the pipeline/,
+    ],
+    [
+      'in the way of the run where they run nowhere',
+      {},
+      'error',
+      /runs no services itself .* through its pipelines/,
+    ],
+  ])(
+    'says that what is for the local runtime, which is off, is %s',
+    async (_name, environments, level, message) => {
+      backend = await setup({
+        config: { local: { enabled: false }, environments },
+      });
+      const database = {
+        ...effects()[0],
+        type: 'postgres.database',
+        reference: 'local/pay-api',
+        intent: { service: 'pay-api' },
+      };
+      const { body } = await backend.call('POST', '/preflight', {
+        effects: [...effects(), database],
+      });
+      expect(body.passed).toBe(level === 'warning');
+      const missing = {
+        reason: 'runtime-missing',
+        level,
+        message: expect.stringMatching(message),
+      };
+      expect(
+        body.findings.filter((one: PreflightFinding) => one.level !== 'ok'),
+      ).toEqual([
+        { ...missing, subject: 'service pay-api' },
+        { ...missing, subject: 'local/pay-api' },
+      ]);
+      // Nobody says later that it was made.
+      const { body: asked } = await backend.call('POST', '/effects', database);
+      let made = asked;
+      while (!['live', 'failed'].includes(made.state)) {
+        ({ body: made } = await backend.call('GET', `/effects/${asked.id}`));
+      }
+      expect(made).toMatchObject({
+        state: 'failed',
+        message: expect.stringContaining("no database server 'local'"),
+      });
+    },
+  );
+
   it('stops a run when the Git host cannot write', async () => {
     backend = await setup();
     await rm(join(backend.dataDir, 'git'), { recursive: true });

@@ -38,6 +38,10 @@ export function setUpEnvironments(deps: {
     service,
     rules,
     protectedPlaces: findProtectedPlaces(settings.configured.values()),
+    /** Names of those of the configuration whose services run elsewhere than on this machine. */
+    elsewhere: [...settings.configured.values()]
+      .filter(({ runtime }) => runtime !== LOCAL)
+      .map(({ name }) => name),
     /** Whether it is one that people did not make for a while. */
     isLasting: (name: string) =>
       name === LOCAL || settings.configured.has(name),

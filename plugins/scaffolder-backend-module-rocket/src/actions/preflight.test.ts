@@ -86,7 +86,7 @@ describe('rocket:preflight', () => {
           { credentials: mockCredentials.user() },
         ],
       ]);
-      expect(outputs).toEqual({ findings: [ok] });
+      expect(outputs).toEqual({ findings: [ok], runsLocally: true });
       expect(lines()).toEqual([
         'group:default/ledger: The owner is in the catalog (owner-known)',
         'All 2 things can be made',
@@ -111,6 +111,23 @@ describe('rocket:preflight', () => {
     expect(lines()).toContain(
       "repository pay: There is a repository 'pay' already; choose another name (name-taken)",
     );
+  });
+
+  it('lets a run go on without the local runtime, and says so', async () => {
+    const { provisioning, start, outputs, lines } = run();
+    const missing = {
+      reason: 'runtime-missing',
+      level: 'warning' as const,
+      subject: 'service pay',
+      message: 'It is left out',
+    };
+    provisioning.preflight.mockResolvedValue({
+      passed: true,
+      findings: [ok, missing],
+    });
+    await start();
+    expect(outputs).toEqual({ findings: [ok, missing], runsLocally: false });
+    expect(lines()).toContain('service pay: It is left out (runtime-missing)');
   });
 
   it('does not take silence for a yes', async () => {

@@ -100,6 +100,12 @@ export function createPreflightAction(options: {
               }),
             )
             .describe('What was looked at, and what was found'),
+        runsLocally: z =>
+          z
+            .boolean()
+            .describe(
+              'Whether the local runtime takes part. Without it, when services run elsewhere, steps for it are left out',
+            ),
       },
     },
     async handler(ctx) {
@@ -140,6 +146,10 @@ export function createPreflightAction(options: {
         else ctx.logger.info(line);
       }
       ctx.output('findings', report.findings);
+      ctx.output(
+        'runsLocally',
+        report.findings.every(({ reason }) => reason !== 'runtime-missing'),
+      );
       if (!report.passed) {
         const reasons = report.findings
           .filter(({ level }) => level === 'error')

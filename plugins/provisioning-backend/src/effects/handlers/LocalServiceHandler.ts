@@ -15,6 +15,7 @@ import { z } from 'zod';
 import { parse, plainText, serviceName } from '../../service/http';
 import type { ServiceManager } from '../../service/ServiceManager';
 import { parseIntent } from './intent';
+import { noLocalRuntime } from './noLocalRuntime';
 
 const POLL_MS = 500;
 
@@ -42,14 +43,18 @@ export class LocalServiceHandler implements EffectHandler {
   readonly retireOrder = 30;
   readonly #services: ServiceManager;
   readonly #auth: AuthService;
+  readonly #elsewhere: readonly string[];
 
   constructor(deps: {
     services: ServiceManager;
     auth: AuthService;
     /** Id of the runtime. Default: local. */
     runtime?: string;
+    /** Names of the environments on other runtimes than the local one. Default: none. */
+    elsewhere?: readonly string[];
   }) {
-    const { runtime = 'local' } = deps;
+    const { runtime = 'local', elsewhere = [] } = deps;
+    this.#elsewhere = elsewhere;
     this.type = serviceEffectType(runtime);
     this.title = `Service on the ${runtime} runtime`;
     this.#services = deps.services;
@@ -76,13 +81,7 @@ export class LocalServiceHandler implements EffectHandler {
     const findings: PreflightFinding[] = [];
     const local = this.type === serviceEffectType('local');
     if (local && !this.#services.hasLocalRuntime) {
-      findings.push({
-        reason: 'runtime-missing',
-        level: 'error',
-        subject,
-        message:
-          'This installation runs no services itself (provisioning.local.enabled is false); deploy through its pipelines',
-      });
+      findings.push(noLocalRuntime(subject, this.#elsewhere));
     }
     const existing = await this.#services.find(name);
     if (existing) {

@@ -18,14 +18,17 @@ import { withClient } from '../../local/databaseConnection';
 import { observeDatabase } from '../../local/databaseInspection';
 import type { DatabaseServers } from '../../local/DatabaseServers';
 import { assertServiceName } from '../../service/names';
+import { noLocalRuntime } from './noLocalRuntime';
 
+/** The server of the local runtime. */
+const LOCAL = 'local';
 const MIN_VERSION = 15;
 /** A new database takes 8 MB and its first week of write-ahead log some more. */
 const MIN_FREE_BYTES = 500 * 1024 * 1024;
 
 const schema = z.strictObject({
   service: z.string(),
-  server: z.string().min(1).max(63).default('local'),
+  server: z.string().min(1).max(63).default(LOCAL),
   connectionLimit: z.number().int().min(1).max(10_000).optional(),
 });
 
@@ -33,7 +36,7 @@ type Intent = Required<z.infer<typeof schema>>;
 type Request = Pick<Effect, 'reference' | 'intent' | 'subject'>;
 
 /** Reference of a service's database: `<server>/<service>`. */
-export function databaseReference(service: string, server = 'local'): string {
+export function databaseReference(service: string, server = LOCAL): string {
   return `${server}/${service}`;
 }
 
@@ -50,6 +53,7 @@ export class PostgresDatabaseHandler implements EffectHandler {
   readonly #servers: DatabaseServers;
   readonly #connectionLimit: number;
   readonly #retentionMs: number;
+  readonly #elsewhere: readonly string[];
   readonly #now: () => Date;
 
   constructor(options: {
@@ -58,11 +62,14 @@ export class PostgresDatabaseHandler implements EffectHandler {
     connectionLimit: number;
     /** How long a retired service's data is kept, in milliseconds. */
     retentionMs: number;
+    /** Names of the environments on other runtimes than the local one. Default: none. */
+    elsewhere?: readonly string[];
     now?: () => Date;
   }) {
     this.#servers = options.servers;
     this.#connectionLimit = options.connectionLimit;
     this.#retentionMs = options.retentionMs;
+    this.#elsewhere = options.elsewhere ?? [];
     this.#now = options.now ?? (() => new Date());
   }
 
@@ -77,7 +84,8 @@ export class PostgresDatabaseHandler implements EffectHandler {
     }
     const { service, server, connectionLimit } = result.data;
     assertServiceName(service, 'service');
-    this.#servers.get(server);
+    // Whether the local runtime is there is for the preflight to say.
+    if (server !== LOCAL) this.#servers.get(server);
     return {
       service,
       server,
@@ -112,6 +120,9 @@ export class PostgresDatabaseHandler implements EffectHandler {
           message: `The reference of the database of ${service} is ${expected}`,
         },
       ];
+    }
+    if (serverName === LOCAL && !this.#servers.has(LOCAL)) {
+      return [noLocalRuntime(expected, this.#elsewhere)];
     }
     const server = this.#servers.get(serverName);
     const database = databaseName(service);
