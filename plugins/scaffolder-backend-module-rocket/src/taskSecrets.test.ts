@@ -14,6 +14,7 @@ import { catalogServiceMock } from '@backstage/plugin-catalog-node/testUtils';
 import scaffolderPlugin from '@backstage/plugin-scaffolder-backend';
 import { provisioningServiceRef } from '@rocket/plugin-provisioning-node';
 import request from 'supertest';
+import { cutOff } from './__testUtils__/cutOff';
 import { mockProvisioning } from './__testUtils__/provisioning';
 import { scaffolderModuleRocket } from './module';
 
@@ -66,11 +67,13 @@ describe('the secrets of a task', () => {
 
   beforeAll(async () => {
     knex = await databases.init('SQLITE_3');
+    const seen = cutOff(knex);
     const features: BackendFeature[] = [
       scaffolderPlugin,
       scaffolderModuleRocket,
       catalogServiceMock.factory({ entities: [template] as never }),
-      mockServices.database.mock({ getClient: async () => knex }).factory,
+      mockServices.database.mock({ getClient: async () => seen.database })
+        .factory,
       mockServices.rootConfig.factory({
         data: {
           backend: { baseUrl: 'http://localhost' },
@@ -85,7 +88,10 @@ describe('the secrets of a task', () => {
     ];
     const backend = await startTestBackend({ features });
     server = backend.server as never;
-    stop = () => backend.stop();
+    stop = async () => {
+      await backend.stop();
+      seen.setCut(true);
+    };
   });
 
   afterAll(async () => {
