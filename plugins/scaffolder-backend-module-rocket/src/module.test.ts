@@ -82,7 +82,7 @@ describe('the scaffolder with Rocket', () => {
       {
         id: 'rocket:preflight',
         required: ['entityRef', 'owner', 'effects'],
-        outputs: ['findings'],
+        outputs: ['findings', 'runsLocally'],
       },
       {
         id: 'rocket:publish:local',
