@@ -41,6 +41,7 @@ describeOnCluster('a golden service on a real API server', cluster => {
   let operator: { stop(): Promise<void> } | undefined;
   let sandbox: RunningSandbox;
   let portal: Portal;
+  let simulator: KubeletSimulator | undefined;
 
   beforeAll(async () => {
     operator = await playOperator(client);
@@ -57,6 +58,10 @@ describeOnCluster('a golden service on a real API server', cluster => {
       sandbox,
       owner: OWNER,
     });
+  });
+  afterEach(async () => {
+    await simulator?.stop();
+    simulator = undefined;
   });
   afterAll(async () => {
     await portal?.stop();
@@ -95,26 +100,28 @@ describeOnCluster('a golden service on a real API server', cluster => {
         state,
       ]),
     );
-  /** Names of the alert policies and dashboards that the sandbox has of it. */
-  const inNewRelic = async (name: string): Promise<string[]> => {
+  const graphql = async (query: string): Promise<any> => {
     const response = await fetch(`${sandbox.url}/graphql`, {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
         'api-key': ACCOUNT.apiKey,
       },
-      body: JSON.stringify({
-        query: `{ actor {
-          account(id: ${ACCOUNT.id}) { alerts { policiesSearch { policies { name } } } }
-          entitySearch(query: "type = 'DASHBOARD'") { results { entities { name } } }
-        } }`,
-      }),
+      body: JSON.stringify({ query }),
     });
     const { data, errors } = (await response.json()) as any;
     if (errors) throw new Error(JSON.stringify(errors));
+    return data.actor;
+  };
+  /** Names of the alert policies and dashboards that the sandbox has of it. */
+  const inNewRelic = async (name: string): Promise<string[]> => {
+    const { account, entitySearch } = await graphql(`{ actor {
+      account(id: ${ACCOUNT.id}) { alerts { policiesSearch { policies { name } } } }
+      entitySearch(query: "type = 'DASHBOARD'") { results { entities { name } } }
+    } }`);
     return [
-      ...data.actor.account.alerts.policiesSearch.policies,
-      ...data.actor.entitySearch.results.entities,
+      ...account.alerts.policiesSearch.policies,
+      ...entitySearch.results.entities,
     ]
       .map((one: { name: string }) => one.name)
       .filter((found: string) => found.includes(name));
@@ -201,11 +208,8 @@ describeOnCluster('a golden service on a real API server', cluster => {
       expect(plan.steps).toMatchObject([
         { change: 'create', detail: expect.stringContaining(DIGEST) },
       ]);
-      const simulator = new KubeletSimulator(
-        client,
-        `${service}-staging`,
-        pod =>
-          pod.spec.containers[0].name === 'migrate' ? 'succeeded' : 'ready',
+      simulator = new KubeletSimulator(client, `${service}-staging`, pod =>
+        pod.spec.containers[0].name === 'migrate' ? 'succeeded' : 'ready',
       );
       const { operation } = await portal.operate(request);
       expect(operation).toMatchObject({
@@ -221,10 +225,21 @@ describeOnCluster('a golden service on a real API server', cluster => {
         `registry.example.com/meridian/${name}@${DIGEST}`,
       );
       expect(deployment.status.availableReplicas).toBeGreaterThan(0);
-      await expect(onCluster(service)).resolves.toEqual(
+      // Its database and its keys come by reference; nothing secret is in what was applied.
+      const secrets = await client.listAll<any>({
+        apiVersion: 'external-secrets.io/v1',
+        kind: 'ExternalSecret',
+        labelSelector: { [LABEL]: service },
+      });
+      expect(
+        secrets.flatMap(({ spec }) =>
+          spec.data.map(({ remoteRef }: any) => remoteRef.key),
+        ),
+      ).toEqual(
         expect.arrayContaining([
-          expect.stringMatching(/^ExternalSecret\//),
-          expect.stringMatching(/^NetworkPolicy\//),
+          `${name}/database`,
+          `${name}/migration`,
+          'newrelic',
         ]),
       );
       const { body: status } = await portal.call(
@@ -254,6 +269,13 @@ describeOnCluster('a golden service on a real API server', cluster => {
       await expect(ownStates(subject)).resolves.toMatchObject({
         'kubernetes.service in staging': 'live',
       });
+      await portal.scheduler.triggerTask('provisioning-newrelic-markers');
+      const { account } = await graphql(`{ actor { account(id: ${ACCOUNT.id}) {
+        nrql(query: "SELECT entity.name, outcome FROM ChangeTrackingEvent SINCE 1 day ago") { results }
+      } } }`);
+      expect(account.nrql.results).toContainEqual(
+        expect.objectContaining({ 'entity.name': name, outcome: 'succeeded' }),
+      );
 
       // And away with it.
       const { operation: retired } = await portal.operate({
@@ -266,7 +288,6 @@ describeOnCluster('a golden service on a real API server', cluster => {
       expect(left.filter(state => state !== 'undone')).toEqual([]);
       await expect(onCluster(service)).resolves.toEqual([]);
       await expect(inNewRelic(name)).resolves.toEqual([]);
-      await simulator.stop();
     },
   );
 
