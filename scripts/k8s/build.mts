@@ -7,6 +7,7 @@ import { runToEnd } from '../lib/processes.mts';
 
 const MODULE = join(ROOT, 'scripts/k8s');
 const PROGRAMS = ['kube-apiserver', 'kube-controller-manager'] as const;
+const GO_HOMES = ['/usr/local/go', '/usr/lib/go'];
 const VERSION_PACKAGE = 'k8s.io/component-base/version';
 
 /** The programs of a control plane: paths of files, and their version. */
@@ -35,8 +36,12 @@ const NO_MODULES =
 export function whyNoControlPlane(): string | undefined {
   if (!findEtcd())
     return 'etcd is not on the PATH (on Debian: apt-get install etcd-server)';
-  const go = spawnSync('go', ['env', 'GOVERSION'], { encoding: 'utf8' });
-  if (go.status !== 0) return 'Go is not on the PATH (https://go.dev/dl/)';
+  const go = spawnSync(findGo(), ['env', 'GOVERSION'], { encoding: 'utf8' });
+  if (go.status !== 0) {
+    return `Go is neither on the PATH nor in ${GO_HOMES.join(
+      ' or ',
+    )} (https://go.dev/dl/)`;
+  }
   const [, wanted] = readFileSync(join(MODULE, 'go.mod'), 'utf8').match(
     /^go (\d+\.\d+)/m,
   )!;
@@ -45,6 +50,14 @@ export function whyNoControlPlane(): string | undefined {
   return minor(found) < minor(wanted)
     ? `Go is ${found}, and Kubernetes needs ${wanted} or later`
     : undefined;
+}
+
+/** Go on the PATH, else where its own installer and Debian put it: their folders are not on the PATH of every shell. */
+function findGo(): string {
+  const places = ['go', ...GO_HOMES.map(home => join(home, 'bin/go'))];
+  return (
+    places.find(go => spawnSync(go, ['version']).status === 0) ?? places[0]
+  );
 }
 
 function findEtcd(): string | undefined {
@@ -94,7 +107,7 @@ async function build(version: string, folder: string): Promise<void> {
     // Both at once: they share most packages, and one links while the other compiles.
     await runToEnd(
       'Building Kubernetes',
-      'go',
+      findGo(),
       [
         'build',
         '-ldflags',
