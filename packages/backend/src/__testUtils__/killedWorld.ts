@@ -82,6 +82,7 @@ spec: { type: service, lifecycle: production, owner: '${OWNER}' }
 export function writeWorld(root: string, port: number): void {
   const url = `http://127.0.0.1:${port}`;
   mkdirSync(join(root, 'skeleton'));
+  mkdirSync(join(root, 'work'));
   for (const [name, text] of Object.entries(SKELETON)) {
     writeFileSync(join(root, 'skeleton', name), text);
   }
@@ -119,6 +120,7 @@ export function writeWorld(root: string, port: number): void {
     backend: {
       baseUrl: url,
       listen: { host: '127.0.0.1', port },
+      workingDirectory: join(root, 'work'),
       database: {
         client: 'better-sqlite3',
         connection: { directory: join(root, 'sqlite') },
