@@ -365,9 +365,9 @@ describe('the effects API', () => {
     expect(
       undone.steps.map(({ title, status }) => `${title}: ${status}`),
     ).toEqual([
-      'Take back catalog.entity component:default/undo-api: done',
-      'Take back local.service undo-api: done',
-      'Take back git.repository undo-api: done',
+      'Take back Catalog entry component:default/undo-api: done',
+      'Take back Service on the local runtime undo-api: done',
+      'Take back Git repository undo-api: done',
     ]);
     expect(undone.state).toBe('done');
     expect(
@@ -399,9 +399,9 @@ describe('the effects API', () => {
     const url = await backend.cloneUrl('retire-api', 'write');
     const retired = await operate('retire', subject);
     expect(retired.steps.map(({ title }) => title)).toEqual([
-      'Retire local.service retire-api',
-      'Retire git.repository retire-api',
-      'Retire catalog.entity component:default/retire-api',
+      'Retire Service on the local runtime retire-api',
+      'Retire Git repository retire-api',
+      'Retire Catalog entry component:default/retire-api',
     ]);
     expect(retired.state).toBe('done');
     expect(
