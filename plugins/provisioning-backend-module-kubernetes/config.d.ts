@@ -27,7 +27,7 @@ export interface Config {
         kubernetes?: {
           /** Name of the cluster in `kubernetes.clusterLocatorMethods`. */
           cluster: string;
-          /** `{service}` and `{environment}` stand for their names. Default: `{service}-{environment}`. */
+          /** `{service}` and `{environment}` stand for their names, the service's without the environment's. Default: `{service}-{environment}`. */
           namespace?: string;
           /** Where services answer, with the same two. Default: the address inside of the cluster. */
           url?: string;

@@ -10,7 +10,7 @@ import { startSandbox, type RunningSandbox } from '../server';
 import { startPortal, type Portal } from './__testUtils__/portal';
 import { ACCOUNT } from './__testUtils__/world';
 
-jest.setTimeout(240_000);
+jest.setTimeout(120_000);
 
 const OWNER = 'group:default/ledger';
 /** What every object of a service on a cluster has. */
@@ -208,13 +208,19 @@ describeOnCluster('a golden service on a real API server', cluster => {
       expect(plan.steps).toMatchObject([
         { change: 'create', detail: expect.stringContaining(DIGEST) },
       ]);
-      simulator = new KubeletSimulator(client, `${service}-staging`, pod =>
+      simulator = new KubeletSimulator(client, service, pod =>
         pod.spec.containers[0].name === 'migrate' ? 'succeeded' : 'ready',
       );
       const { operation } = await portal.operate(request);
       expect(operation).toMatchObject({
         state: 'done',
-        steps: [{ message: expect.stringContaining('is healthy at http://') }],
+        steps: [
+          {
+            message: expect.stringContaining(
+              `is healthy at http://${name}.${service}.svc.cluster.local`,
+            ),
+          },
+        ],
       });
       const [deployment] = await client.listAll<any>({
         apiVersion: 'apps/v1',
@@ -225,6 +231,14 @@ describeOnCluster('a golden service on a real API server', cluster => {
         `registry.example.com/meridian/${name}@${DIGEST}`,
       );
       expect(deployment.status.availableReplicas).toBeGreaterThan(0);
+      await expect(
+        client.get({
+          apiVersion: 'v1',
+          kind: 'Service',
+          name,
+          namespace: service,
+        }),
+      ).resolves.toBeDefined();
       // Its database and its keys come by reference; nothing secret is in what was applied.
       const secrets = await client.listAll<any>({
         apiVersion: 'external-secrets.io/v1',

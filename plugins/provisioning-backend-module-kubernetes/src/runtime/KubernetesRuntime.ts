@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LoggerService } from '@backstage/backend-plugin-api';
+import { parseEntityRef } from '@backstage/catalog-model';
 import { InputError } from '@backstage/errors';
 import {
   KubernetesError,
@@ -48,6 +49,14 @@ interface Found {
 
 const LINES = 500;
 
+/** The golden templates name the Service after the component. */
+const placeFor = ({ name, entityRef, environment }: Target): Place =>
+  placeOf(
+    name,
+    environment,
+    parseEntityRef(entityRef).name.toLocaleLowerCase('en-US'),
+  );
+
 /** Runs services on Kubernetes clusters, each environment of them in a namespace. */
 export class KubernetesRuntime implements Runtime {
   readonly id = 'kubernetes';
@@ -85,7 +94,7 @@ export class KubernetesRuntime implements Runtime {
     options: { signal: AbortSignal; onPhase: PhaseListener },
   ): Promise<RuntimeEndpoint> {
     const { signal, onPhase } = options;
-    const place = placeOf(target.name, target.environment);
+    const place = placeFor(target);
     if (!target.image)
       throw new InputError(
         `No image of ${target.commit.slice(
@@ -120,7 +129,7 @@ export class KubernetesRuntime implements Runtime {
     target: RuntimeTarget,
     { signal }: { signal: AbortSignal },
   ): Promise<RuntimeEndpoint> {
-    const place = placeOf(target.name, target.environment);
+    const place = placeFor(target);
     const client = this.#kubernetes.getClient(place.cluster);
     const active = await activeDeployment(client, target.name, place, signal);
     const sameCommit =
@@ -157,7 +166,7 @@ export class KubernetesRuntime implements Runtime {
   }
 
   async remove(target: Target): Promise<UndoResult> {
-    const place = placeOf(target.name, target.environment);
+    const place = placeFor(target);
     const client = this.#kubernetes.getClient(place.cluster);
     this.#states.delete(target.name);
     const namespace = await client.get({
@@ -183,7 +192,7 @@ export class KubernetesRuntime implements Runtime {
     replicas: number,
     { signal }: { signal: AbortSignal },
   ): Promise<void> {
-    const place = placeOf(target.name, target.environment);
+    const place = placeFor(target);
     const client = this.#kubernetes.getClient(place.cluster);
     await scaleService(client, target.name, place, replicas, signal);
   }
@@ -197,7 +206,7 @@ export class KubernetesRuntime implements Runtime {
     target: RuntimeTarget,
     { signal }: { signal: AbortSignal },
   ): Promise<void> {
-    const place = placeOf(target.name, target.environment);
+    const place = placeFor(target);
     const client = this.#kubernetes.getClient(place.cluster);
     await renewCredentials(client, target.name, place, this.#settings, signal);
   }
@@ -206,7 +215,7 @@ export class KubernetesRuntime implements Runtime {
     target: RuntimeTarget,
     { signal }: { signal: AbortSignal },
   ): Promise<Observation> {
-    const place = placeOf(target.name, target.environment);
+    const place = placeFor(target);
     const client = this.#kubernetes.getClient(place.cluster);
     try {
       const release = await this.#release(target, place, signal);

@@ -246,6 +246,16 @@ describe('placeOf', () => {
       ownsNamespace: false,
       externalSecrets: false,
     });
+    // As the records of services are called in an environment.
+    expect(
+      placeOf('ledger-staging', environment({ cluster: 'one' }), 'ledger'),
+    ).toMatchObject({
+      namespace: 'ledger-staging',
+      url: 'http://ledger.ledger-staging.svc.cluster.local',
+    });
+    expect(placeOf('staging', environment({ cluster: 'one' })).namespace).toBe(
+      'staging-staging',
+    );
     expect(
       placeOf('l'.repeat(63), environment({ cluster: 'one' })).namespace,
     ).toHaveLength(63);

@@ -106,11 +106,14 @@ export function checkNamespace(namespace: unknown, where: string): string {
 /**
  * Where a service runs in an environment: the environment's `cluster`,
  * `namespace` and `url`, in which `{service}` and `{environment}` stand for
- * their names.
+ * their names. A record's name that ends with the environment's (`ledger-staging`)
+ * is the service before it (`ledger`), so that the environment is not there twice.
+ * @param component - the name that its manifests give to the Service; default: the service's
  */
 export function placeOf(
-  service: string,
+  record: string,
   environment: RuntimeEnvironment | undefined,
+  component?: string,
 ): Place {
   if (!environment)
     throw new InputError(
@@ -120,6 +123,9 @@ export function placeOf(
   const { settings, name, tier } = environment;
   const cluster = textOf(settings, 'cluster', at);
   if (!cluster) throw new InputError(`${at}.cluster: is missing`);
+  const service = record.endsWith(`-${name}`)
+    ? record.slice(0, -name.length - 1)
+    : record;
   const fill = (text: string) =>
     text.replaceAll('{service}', service).replaceAll('{environment}', name);
   const given = textOf(settings, 'namespace', at);
@@ -136,6 +142,8 @@ export function placeOf(
     tier,
     ownsNamespace: switchOf(settings, 'createNamespace', at),
     externalSecrets: switchOf(settings, 'externalSecrets', at),
-    url: url ? fill(url) : `http://${service}.${namespace}.svc.cluster.local`,
+    url: url
+      ? fill(url)
+      : `http://${component ?? service}.${namespace}.svc.cluster.local`,
   };
 }
