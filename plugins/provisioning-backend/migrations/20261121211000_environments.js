@@ -4,7 +4,9 @@
 exports.up = async function up(knex) {
   await knex.schema.alterTable('services', table => {
     table.string('environment', 63);
-    table.text('image').comment('By digest; of the version of the last deployment');
+    table
+      .text('image')
+      .comment('By digest; of the version of the last deployment');
     table.integer('replicas').comment('As last asked for');
   });
   await knex.schema.createTable('service_versions', table => {
