@@ -34,7 +34,12 @@ export interface ProvisioningApi {
     name: string,
     signal?: AbortSignal,
   ): Promise<ServiceStatus | undefined>;
-  operate(name: string, operation: ServiceOperation): Promise<ServiceStatus>;
+  /** @param reason - why a service that only approved changes may touch is stopped at once; recorded */
+  operate(
+    name: string,
+    operation: ServiceOperation,
+    reason?: string,
+  ): Promise<ServiceStatus>;
   /** The newest lines, or those after a cursor. */
   getLog(
     name: string,

@@ -73,10 +73,10 @@ export class ProvisioningClient implements ProvisioningApi {
     });
   }
 
-  operate(name: string, operation: ServiceOperation) {
-    return this.#request<ServiceStatus>(
+  operate(name: string, operation: ServiceOperation, reason?: string) {
+    return this.#post<ServiceStatus>(
       `/services/${encodeURIComponent(name)}/${operation}`,
-      { method: 'POST' },
+      reason ? { reason } : undefined,
     );
   }
 

@@ -8,6 +8,7 @@ import {
   DialogHeader,
   Flex,
   Text,
+  TextField,
 } from '@backstage/ui';
 import { RiPlayLine, RiRestartLine, RiStopLine } from '@remixicon/react';
 import {
@@ -22,6 +23,7 @@ import { useServiceOperation } from './useService';
 /** Start, stop and restart, as far as the reader may and the state allows. */
 export function ServiceActions({ service }: { service: ServiceStatus }) {
   const [asking, setAsking] = useState(false);
+  const [reason, setReason] = useState('');
   const toast = useApi(toastApiRef);
   const { loading, allowed } = usePermission({
     permission: provisioningOperatePermission,
@@ -30,7 +32,11 @@ export function ServiceActions({ service }: { service: ServiceStatus }) {
 
   const operate = (what: ServiceOperation) => {
     setAsking(false);
-    operation.mutate(what, {
+    const asked = {
+      operation: what,
+      reason: what === 'stop' ? reason.trim() || undefined : undefined,
+    };
+    operation.mutate(asked, {
       onError: error =>
         toast.post({
           title: `Could not ${what} ${service.name}`,
@@ -51,7 +57,7 @@ export function ServiceActions({ service }: { service: ServiceStatus }) {
   const down = service.state === 'stopped' || service.state === 'failed';
   const busy = service.state === 'deploying' || operation.isPending;
   const pending = (what: ServiceOperation) =>
-    operation.isPending && operation.variables === what;
+    operation.isPending && operation.variables.operation === what;
   return (
     <Flex gap="2">
       {down ? (
@@ -93,10 +99,18 @@ export function ServiceActions({ service }: { service: ServiceStatus }) {
       <Dialog isOpen={asking} onOpenChange={setAsking}>
         <DialogHeader>Stop {service.name}?</DialogHeader>
         <DialogBody>
-          <Text as="p">
-            It finishes the requests it has and then answers no more, until
-            somebody starts it again. Its data stays.
-          </Text>
+          <Flex direction="column" gap="4">
+            <Text as="p">
+              It finishes the requests it has and then answers no more, until
+              somebody starts it again. Its data stays.
+            </Text>
+            <TextField
+              label="Reason"
+              description="Needed in an emergency, where changes wait for an approver: it is stopped at once and your reason is recorded."
+              value={reason}
+              onChange={setReason}
+            />
+          </Flex>
         </DialogBody>
         <DialogFooter>
           <Button variant="secondary" onPress={() => setAsking(false)}>

@@ -133,9 +133,17 @@ describe('Runtime tab', () => {
     expect(api.operate).not.toHaveBeenCalled();
 
     await user.click(screen.getByRole('button', { name: 'Stop' }));
-    await user.click(await screen.findByRole('button', { name: 'Stop it' }));
+    await user.type(
+      await screen.findByRole('textbox', { name: 'Reason' }),
+      'it pays twice',
+    );
+    await user.click(screen.getByRole('button', { name: 'Stop it' }));
     expect(await screen.findByText('Stopped')).toBeInTheDocument();
-    expect(api.operate).toHaveBeenCalledWith('card-limits', 'stop');
+    expect(api.operate).toHaveBeenCalledWith(
+      'card-limits',
+      'stop',
+      'it pays twice',
+    );
     expect(screen.getByRole('button', { name: 'Start' })).toBeInTheDocument();
     expect(screen.getAllByText('not running').length).toBeGreaterThan(0);
   });
@@ -146,7 +154,11 @@ describe('Runtime tab', () => {
     await userEvent.click(
       await screen.findByRole('button', { name: 'Restart' }),
     );
-    expect(api.operate).toHaveBeenCalledWith('card-limits', 'restart');
+    expect(api.operate).toHaveBeenCalledWith(
+      'card-limits',
+      'restart',
+      undefined,
+    );
     expect(
       await screen.findByText(/another deployment is under way/),
     ).toBeInTheDocument();

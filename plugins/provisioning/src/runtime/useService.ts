@@ -34,8 +34,8 @@ export function useServiceOperation(name: string) {
   const provisioning = useApi(provisioningApiRef);
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (operation: ServiceOperation) =>
-      provisioning.operate(name, operation),
+    mutationFn: (asked: { operation: ServiceOperation; reason?: string }) =>
+      provisioning.operate(name, asked.operation, asked.reason),
     onSuccess: status => client.setQueryData(['service', name], status),
     onError: () => client.invalidateQueries({ queryKey: ['service', name] }),
   });
