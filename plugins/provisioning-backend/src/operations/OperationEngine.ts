@@ -23,6 +23,8 @@ const MAX_AT_ONCE = 4;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 const MAX_ERRORS = 8;
+/** Timers may be a millisecond early; what is looked for then is not due yet, and waits for the next round. */
+const TIMER_SLACK_MS = 20;
 /** What is wrong with the request does not get better by itself. */
 const FINAL = [
   'InputError',
@@ -313,7 +315,7 @@ export class OperationEngine {
     const alarm = setTimeout(() => {
       this.#alarms.delete(alarm);
       void this.look();
-    }, ms);
+    }, ms + TIMER_SLACK_MS);
     alarm.unref();
     this.#alarms.add(alarm);
   }

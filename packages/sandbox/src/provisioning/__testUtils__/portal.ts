@@ -28,6 +28,9 @@ import scaffolderModuleRocket from '@rocket/plugin-scaffolder-backend-module-roc
 import type { RunningSandbox } from '../../server';
 import { ACCOUNT } from './world';
 
+/** Longer than anything here takes; what does not come then tells where it stands. */
+const WAIT_MS = 60_000;
+
 const ROOT = resolve(__dirname, '../../../../..');
 const KINDS = [
   ...['API', 'Component', 'CriticalPath', 'Domain', 'Group', 'Location'],
@@ -147,9 +150,17 @@ export async function startPortal(options: {
     stop: () => backend.stop(),
     /** The answer to a read, once it is as wanted; the test's own time is the bound. */
     async until(path: string, isWanted: (answer: any) => boolean) {
+      const end = Date.now() + WAIT_MS;
       for (;;) {
         const { status, body } = await call('GET', path);
         if (status === 200 && isWanted(body)) return body;
+        if (Date.now() > end) {
+          throw new Error(
+            `${path} answers for ${
+              WAIT_MS / 1000
+            } s: ${status} ${JSON.stringify(body).slice(-2_000)}`,
+          );
+        }
         await sleep(50);
       }
     },
