@@ -8,6 +8,13 @@ export interface Config {
        * (PgBouncer before 1.21). Default: true.
        */
       preparedStatements?: boolean;
+      /**
+       * Whether the catalog's connections to PostgreSQL leave out statements of
+       * transactions that have no effect: savepoints around nothing, begin and end
+       * around reads alone. Default: true.
+       * @visibility backend
+       */
+      leanTransactions?: boolean;
     };
   };
 }

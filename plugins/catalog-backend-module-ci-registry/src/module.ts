@@ -57,7 +57,11 @@ export const catalogModuleCiRegistry = createBackendModule({
           ) ?? true;
         const grow = isPreparing ? prepareStatements(db) : () => {};
 
-        await leanTransactions(db);
+        const isLean =
+          deps.config.getOptionalBoolean(
+            'ciRegistry.catalog.leanTransactions',
+          ) ?? true;
+        if (isLean) await leanTransactions(db);
 
         const provider = new CiRegistryEntityProvider({
           ...deps,
